@@ -1,0 +1,10 @@
+"""The FHIR repository on PostgreSQL: one compact row per current resource, append-only history, compiled search.
+
+It knows neither HTTP nor messages nor who listens; whoever builds a :class:`Store` hands it ``announce``, which appends the events
+of a change in the transaction of the change. Verbs: ``read``, ``read_many``, ``vread``, ``write`` (create, update, delete),
+``history``, ``search``; :class:`Writer` commits concurrent single writes as one.
+"""
+
+from penstock.store.change import Cause, Change, History, Stored, Written
+
+__all__ = ["Cause", "Change", "History", "Stored", "Written"]

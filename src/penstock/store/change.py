@@ -1,0 +1,81 @@
+"""The words of the store: what is asked of it (Change, Cause) and what it answers (Written, Stored, Version)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from penstock.db import Tx
+
+Resource = dict[str, Any]
+Verb = Literal["create", "update", "delete"]
+Op = Literal["create", "update", "delete", "same"]
+Key = tuple[str, str]
+"""A resource by (type, id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something is written: the trace it belongs to, the message it came from (or None), who wrote, and when."""
+
+    trace_id: str
+    inbox_id: int | None
+    client: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to be done to one resource.
+
+    ``create`` without an ``id`` gets a new one. ``if_match`` is the version that must be current (http.html#concurrency).
+    ``if_none_exist`` is the query of a conditional create; ``criteria`` that of a conditional update or delete (their ``id`` may
+    be None). ``expect_new`` refuses an update of a resource that exists (``If-None-Match: *``).
+    """
+
+    verb: Verb
+    type: str
+    id: str | None = None
+    resource: Resource | None = None
+    if_match: int | None = None
+    if_none_exist: str | None = None
+    criteria: str | None = None
+    expect_new: bool = False
+
+
+class Written(NamedTuple):
+    """What became of a Change. ``same`` changed nothing (no version, no event); ``body`` is empty after a delete."""
+
+    type: str
+    id: str
+    ver: int
+    rid: int
+    op: Op
+    last_updated: datetime
+    body: bytes
+    cause: Cause
+
+
+class Stored(NamedTuple):
+    """One version of a resource as its JSON bytes; a tombstone has the op ``delete`` and an empty body."""
+
+    type: str
+    id: str
+    ver: int
+    rid: int
+    op: Op
+    last_updated: datetime
+    body: bytes
+
+
+class History(NamedTuple):
+    """One page of versions, newest first; ``before`` goes into the request for the next page, or None at the end."""
+
+    entries: list[Stored]
+    before: int | None
+
+
+#: Appends the events of what was written, in the same transaction; each Written carries its own cause.
+Announce = Callable[[Tx, Sequence[Written]], Awaitable[None]]
