@@ -1,0 +1,1 @@
+"""What the standards say: pure, no I/O."""
