@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import uuid
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ _FAMILY = (
     "Quill Rahimi Sandoval Tanaka Ulrich Varga Whitlock Xanthos Yilmaz Zielinski"
 ).split()
 _GIVEN = {
-    "female": "Ada Beatriz Chiara Dilara Eilidh Freya Greta Hana Ines Jola Kirsten Leila Maren Nadia Orla Priya Runa Saskia Tilda Ulla".split(),
+    "female": "Ada Beatriz Chiara Dilara Eilidh Freya Greta Hana Ines Jola Kirsten Leila Maren Nadia Orla Priya Runa Tilda".split(),
     "male": "Anton Bilal Casper Dario Emeka Finn Goran Hugo Ilias Jonas Kofi Luca Mateus Nils Oskar Pavel Rafiq Stefan Timo Viktor".split(),
 }
 _STREETS = "Mill Lane,Harbour Road,Orchard Street,Station Approach,Chapel Hill,Kiln Close".split(",")
@@ -97,8 +98,7 @@ def transaction(count: int, *, seed: int = 1) -> dict[str, Any]:
     """A transaction Bundle with ``count`` people and their vital signs, referring to each other by ``urn:uuid``."""
     entries = []
     for number, person in enumerate(people(count, seed=seed)):
-        url = f"urn:uuid:{random.Random(f'{seed}-{number}').getrandbits(122) | 1 << 122:032x}"
-        url = f"{url[:17]}-{url[17:21]}-4{url[22:25]}-8{url[26:29]}-{url[29:41]}"
+        url = uuid.UUID(int=random.Random(f"{seed}-{number}").getrandbits(128), version=4).urn
         identifier = f"urn:id:NORTHGATE|{person.mrn}"
         entries.append(
             {"fullUrl": url, "resource": patient(person), "request": {"method": "PUT", "url": f"Patient?identifier={identifier}"}}
