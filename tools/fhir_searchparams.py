@@ -1,7 +1,8 @@
 """SearchParameter and CompartmentDefinition to two tables.
 
 Search parameter: ``[code, type, expression, targets, comparators, components, url, bases]``; a component is
-``[definition url, expression]``. Compartment: type name to ``{resource type: [search parameter codes]}``; ``{def}`` in the list means the resource itself.
+``[definition url, expression]``. Compartment: type name to ``{resource type: [search parameter codes]}``; ``{def}`` in the list means
+the resource itself.
 """
 
 from __future__ import annotations
