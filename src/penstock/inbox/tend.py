@@ -1,0 +1,49 @@
+"""Upkeep of the inbox, at the start and every hour: partitions ahead, the tally folded, held lanes swept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from penstock.db import Database, Tx, named_sql
+
+_SQL = named_sql(__package__)
+_WEEKS_AHEAD = 4
+
+
+async def tend(database: Database, now: datetime) -> None:
+    """Do the upkeep that is due."""
+    for week in range(_WEEKS_AHEAD):
+        await _make_partition(database, _monday(now) + timedelta(weeks=week))
+    async with database.transaction() as tx:
+        await tx.execute(_SQL["hold_arrived"])
+        await tx.execute(_SQL["fold_tally"])
+
+
+async def drop_bodies(tx: Tx, before: datetime) -> list[str]:
+    """Drop the partitions whose every message arrived before ``before``; their names. The messages' rows and keys stay."""
+    dropped = []
+    for row in await tx.fetch(_SQL["partitions"]):
+        monday = datetime.strptime(row["name"].removeprefix("inbox_body_"), "%Y%m%d").replace(tzinfo=UTC)
+        if monday + timedelta(weeks=1) <= before:
+            await tx.execute(f"drop table {row['name']}")
+            dropped.append(row["name"])
+    return dropped
+
+
+def _monday(now: datetime) -> datetime:
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - timedelta(days=day.weekday())
+
+
+async def _make_partition(database: Database, monday: datetime) -> None:
+    # Made apart and then attached: attaching, unlike creating in place, does not stop the inserts of others.
+    name = f"inbox_body_{monday:%Y%m%d}"
+    async with database.transaction() as tx:
+        await tx.execute("select pg_advisory_xact_lock(hashtext('inbox_body'))")
+        if await tx.fetchval("select to_regclass($1)", name):
+            return
+        await tx.execute(f"create table {name} (like inbox_body including all)")
+        await tx.execute(
+            f"alter table inbox_body attach partition {name}"
+            f" for values from ('{monday.isoformat()}') to ('{(monday + timedelta(weeks=1)).isoformat()}')"
+        )
