@@ -1,4 +1,4 @@
-"""Who may do what. ``access`` decides and is pure; keys, tokens and the HTTP door live beside it.
+"""Who may do what. ``access`` decides and is pure; keys, tokens, clients and grants live beside it and know no HTTP.
 
-Verbs: ``permits`` (may this Access do that?), ``mint`` and ``verify`` (tokens).
+Verbs: ``permits`` (may this Access do that?), ``mint`` and ``verify`` (tokens), ``grant`` (a token for a client).
 """

@@ -57,10 +57,27 @@ class Access:
         if not self.permits(interaction, type_):
             raise Problem("forbidden", "this token does not allow that interaction on that resource type")
 
+    def operates(self, scope: str) -> bool:
+        """Whether this access holds an operations scope such as ``admin/trace.r``, itself or through a wildcard (``admin/*.*``)."""
+        return _operates(self.admin, scope)
+
 
 @lru_cache(maxsize=4096)
 def _permits(scopes: tuple[Scope, ...], letter: str, type_: str) -> bool:
     return any(letter in s.letters and s.type in ("*", type_) for s in scopes)
+
+
+@lru_cache(maxsize=4096)
+def _operates(held: frozenset[str], wanted: str) -> bool:
+    area, _, rest = wanted.partition("/")
+    name, _, letters = rest.partition(".")
+    covered = set()
+    for word in held:
+        own_area, _, own = word.partition("/")
+        own_name, _, own_letters = own.partition(".")
+        if own_area == area and own_name in ("*", name):
+            covered |= set("crud*" if own_letters == "*" else own_letters)
+    return bool(letters) and set(letters) <= covered
 
 
 def parse_scope(text: str) -> Access:
@@ -75,7 +92,7 @@ def parse_scope(text: str) -> Access:
             if not letters:
                 raise Problem("invalid", "a scope has no interaction letters")
             scopes.append(Scope(level, type_, letters))
-        elif re.fullmatch(r"(admin|events|ingest)/[a-z*]+\.[crud*]+", word):
+        elif re.fullmatch(r"(admin|events|ingest)/(\*|[a-z][a-z0-9]*)\.(\*|c?r?u?d?)(?<!\.)", word):
             admin.add(word)
         else:
             raise Problem("invalid", "a scope is not one of level/Type.cruds, admin/…, events/… or ingest/…")
