@@ -6,10 +6,10 @@ import hashlib
 
 import pytest
 
+from event_versions import Version, Why
 from penstock.db import Database
 from penstock.events import Horizon, append, follow
 from penstock.events.log import find, window
-from event_versions import Version, Why
 
 
 async def everything(database: Database) -> list:
@@ -57,7 +57,9 @@ async def test_the_order_of_a_large_batch_is_the_order_of_the_log(database: Data
     assert len({e.id for e in events}) == 6000
 
 
-async def test_all_versions_of_a_resource_stay_in_one_lane_when_it_moves_to_another_patient_and_when_it_is_deleted(database: Database) -> None:
+async def test_a_resource_keeps_its_lane_when_it_moves_to_another_patient_and_when_it_is_deleted(
+    database: Database,
+) -> None:
     first = Version("Encounter", "e", 1, "create", body=b'{"subject":{"reference":"Patient/a"}}')
     moved = Version("Encounter", "e", 2, "update", body=b'{"subject":{"reference":"Patient/b"}}')
     gone = Version("Encounter", "e", 3, "delete", body=b"")
