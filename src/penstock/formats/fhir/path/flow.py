@@ -1,0 +1,228 @@
+"""What an expression walks through: its syntax tree, typed against the definitions, as straight *flows* of steps.
+
+A path over a choice or a union splits into several flows, each ending in one type. Flows share their first steps, which the generator
+then emits once. Whatever is not a walk (comparisons, counting, …) is one :class:`Compute` step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.path.nodes import Binary, Call, Empty, Index, Literal, Member, Node, TypeTest, Unary, Variable
+
+#: The type of something that only the data tells: a contained resource, the value of a Parameters entry.
+ANY = "Resource"
+BOOLEAN = "System.Boolean"
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """The values of a JSON property: ``many`` when it holds a list, ``bare`` when its entries may be null (primitives)."""
+
+    name: str
+    many: bool
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GetAny:
+    """The values of a property of something whose type only the data tells."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Keep what the condition, read at ``type``, is true for."""
+
+    condition: Node
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithUrl:
+    """The extensions of this URL."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfType:
+    """Keep resources of a type."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One item of everything that ``source`` gives at ``type``; of its flows, only what came through number ``flow`` is passed on."""
+
+    source: Node
+    type: str
+    place: int
+    flow: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """The one system value of an operator or function, read at ``type``."""
+
+    node: Node
+    type: str
+
+
+Step = Get | GetAny | Where | WithUrl | OfType | Pick | Compute
+
+
+class Flow(NamedTuple):
+    """Steps from the context to items of one type."""
+
+    steps: tuple[Step, ...]
+    type: str
+
+
+def flows(node: Node | None, type: str) -> tuple[Flow, ...]:
+    """All flows of an expression read at something of ``type``; none when it can never give anything."""
+    match node:
+        case None | Variable("$this"):
+            return (Flow((), type),)
+        case Empty():
+            return ()
+        case Member(source, name):
+            return _member(source, name, type)
+        case Call(source, name, arguments) if name in _WALKS:
+            return _WALKS[name](source, arguments, type)
+        case Index(source, place):
+            return _picked(source, _integer(place), type)
+        case TypeTest("as", operand, wanted):
+            return _of_type(operand, wanted, type)
+        case Binary("|", left, right):
+            return flows(left, type) + flows(right, type)
+        case Binary() | Call() | TypeTest() | Literal() | Unary():
+            return (Flow((Compute(node, type),), _computed(node)),)
+    raise Problem("not-supported", "this part of FHIRPath is not supported")
+
+
+def _member(source: Node | None, name: str, type: str) -> tuple[Flow, ...]:
+    if source is None and name[:1].isupper():
+        return _context(name, type)
+    return tuple(longer for flow in flows(source, type) for longer in _property(flow, name))
+
+
+def _context(name: str, type: str) -> tuple[Flow, ...]:
+    """A path may begin with the type it is about; for another resource type it gives nothing."""
+    if name in r4().ancestors(type):
+        return (Flow((), type),)
+    if type == ANY and name in r4().resource_types:
+        return (Flow((OfType(name),), name),)
+    if name in r4().resource_types:
+        return ()
+    raise Problem("invalid", "the expression begins with a type that R4 does not have")
+
+
+def _property(flow: Flow, name: str) -> tuple[Flow, ...]:
+    if flow.type == ANY:
+        return (Flow((*flow.steps, GetAny(name)), ANY),)
+    definition = r4().type(flow.type)
+    if definition is None:
+        raise Problem("invalid", "the expression asks for an element of a value that has none")
+    if name in definition.choices:
+        found = definition.variants(name)
+    elif (element := definition.elements.get(name)) and element.choice is None and not element.sibling:
+        found = (element,)
+    else:
+        raise Problem("invalid", "the expression names an element that R4 does not have there")
+    return tuple(Flow((*flow.steps, Get(each.name, each.many, each.primitive and each.many)), each.type) for each in found)
+
+
+def _where(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    (condition,) = _exactly(1, arguments)
+    return tuple(Flow((*flow.steps, Where(condition, flow.type)), flow.type) for flow in flows(source, type))
+
+
+def _extension(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    (url,) = _exactly(1, arguments)
+    if not isinstance(url, Literal) or not isinstance(url.value, str):
+        raise Problem("not-supported", "extension() takes a URL in quotes")
+    return tuple(Flow((*flow.steps, WithUrl(url.value)), "Extension") for flow in flows(source, type) if _has_extensions(flow.type))
+
+
+def _has_extensions(type: str) -> bool:
+    """A primitive's extensions lie beside it in JSON; walking to them is not part of this subset."""
+    definition = r4().type(type)
+    if definition is None or definition.kind == "primitive":
+        raise Problem("not-supported", "extension() of a primitive is not supported")
+    return True
+
+
+def _of_type_call(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    (wanted,) = _exactly(1, arguments)
+    return _of_type(source, type_name(wanted), type)
+
+
+def type_name(node: Node) -> str:
+    """The type that an argument names: ``Quantity``, ``FHIR.Quantity``, ``System.String``."""
+    match node:
+        case Member(None, name):
+            return name
+        case Member(Member(None, space), name):
+            return name if space == "FHIR" else f"{space}.{name}"
+    raise Problem("invalid", "a type is expected here")
+
+
+def _of_type(source: Node | None, wanted: str, type: str) -> tuple[Flow, ...]:
+    found = []
+    for flow in flows(source, type):
+        if wanted in r4().ancestors(flow.type) or wanted == flow.type:
+            found.append(flow)
+        elif flow.type == ANY and wanted in r4().resource_types:
+            found.append(Flow((*flow.steps, OfType(wanted)), wanted))
+    if r4().type(wanted) is None and not wanted.startswith("System."):
+        raise Problem("invalid", "the expression names a type that R4 does not have")
+    return tuple(found)
+
+
+def _first(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    _exactly(0, arguments)
+    return _picked(source, 0, type)
+
+
+def _last(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    _exactly(0, arguments)
+    return _picked(source, -1, type)
+
+
+def _picked(source: Node | None, place: int, type: str) -> tuple[Flow, ...]:
+    inner = flows(source, type)
+    if source is None:
+        return inner
+    return tuple(Flow((Pick(source, type, place, number),), flow.type) for number, flow in enumerate(inner))
+
+
+def _integer(node: Node) -> int:
+    if isinstance(node, Literal) and type(node.value) is int:
+        return node.value
+    raise Problem("not-supported", "an index is a number")
+
+
+def _exactly(count: int, arguments: tuple[Node, ...]) -> tuple[Node, ...]:
+    if len(arguments) != count:
+        raise Problem("invalid", "a function has too many or too few arguments")
+    return arguments
+
+
+def _computed(node: Node) -> str:
+    return f"System.{node.kind}" if isinstance(node, Literal) else BOOLEAN
+
+
+_WALKS = {
+    "where": _where,
+    "extension": _extension,
+    "ofType": _of_type_call,
+    "as": _of_type_call,
+    "first": _first,
+    "last": _last,
+}
