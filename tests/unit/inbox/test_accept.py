@@ -1,6 +1,6 @@
 import asyncio
 
-from inbox_arrivals import arrival
+from tests.inbox_arrivals import arrival
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.inbox import accept, find, rows

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from inbox_arrivals import arrival
+from tests.inbox_arrivals import arrival
 from penstock.db import Database, connect
 from penstock.errors import Problem
 from penstock.inbox import Accepted, Receiver, counts
