@@ -32,7 +32,11 @@ STANDARD = Delimiters()
 
 @lru_cache(maxsize=256)
 def delimiters(separator: str, encoding: str) -> Delimiters:
-    """The Delimiters that MSH-1 and MSH-2 define; Problem at the one that cannot be used."""
+    """The Delimiters that MSH-1 and MSH-2 define; Problem at the one that cannot be used.
+
+    A backslash written twice counts once: senders that build ``"^~\\\\&"`` from a quoted string do that.
+    """
+    encoding = encoding.replace("\\\\", "\\")
     if not _usable(separator):
         raise Problem("invalid", "the field separator must be a printable ASCII character that is no letter or digit", at="MSH-1")
     if not encoding:

@@ -84,7 +84,7 @@ class Frames:
             self._emit(found, len(self._buffer) - 1, len(self._buffer))
         elif self.open or self._buffer:
             found.append(Noise(len(self._buffer) + self._inside))
-        self.__init__(self._limit)  # type: ignore[misc]
+        self._begin(len(self._buffer), inside=False)
         return found
 
     def _step(self, found: list[Frame | Noise]) -> bool:
