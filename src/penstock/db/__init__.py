@@ -6,7 +6,7 @@ other processes; ``Embedded`` starts a server of our own where no ``--database``
 
 from penstock.db.bell import Bell
 from penstock.db.migrate import migrate
-from penstock.db.pool import Database, Row, Tx, connect
+from penstock.db.pool import Database, Row, Tx, after_commit, connect
 from penstock.db.sql import named_sql
 
-__all__ = ["Bell", "Database", "Row", "Tx", "connect", "migrate", "named_sql"]
+__all__ = ["Bell", "Database", "Row", "Tx", "after_commit", "connect", "migrate", "named_sql"]

@@ -8,7 +8,7 @@ whose user was cancelled is never handed on: what the server still does for it i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
 
@@ -39,6 +39,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # the driver has no
     """A connection that remembers what its last command did: a COMMIT of a failed transaction succeeds, as ``ROLLBACK``."""
 
     tag = ""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.afterwards: list[Callable[[], None]] = []
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:
         self.tag = await super().execute(query, *args, timeout=timeout)
@@ -77,6 +81,7 @@ class Database:
         """A transaction: commits when the block ends, rolls back when it raises. Driver errors come out as Problems."""
         async with self._leased() as connection:
             transaction = connection.transaction(isolation=isolation, readonly=readonly)
+            connection.afterwards.clear()
             await transaction.start()
             try:
                 yield connection
@@ -86,6 +91,8 @@ class Database:
             await transaction.commit()
             if connection.tag == "ROLLBACK":
                 raise Problem("exception", "a transaction went on although a statement in it had failed: nothing of it was kept")
+            for call in connection.afterwards:
+                call()
 
     async def open(self) -> _Connection:
         """A connection apart from the pool, for whoever needs one for itself (such as a listener); theirs to close."""
@@ -178,6 +185,12 @@ class Database:
         task = asyncio.create_task(_close(connection))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def after_commit(tx: Tx, call: Callable[[], None]) -> None:
+    """Have ``call`` called when the transaction ``tx`` has committed, and not when it rolls back: for bells, which only hasten."""
+    assert isinstance(tx, _Connection)
+    tx.afterwards.append(call)
 
 
 async def _close(connection: _Connection) -> None:
