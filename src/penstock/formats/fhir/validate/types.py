@@ -13,7 +13,10 @@ from typing import Any
 from penstock.formats.fhir.definitions import Element, TypeDef, r4
 from penstock.formats.fhir.validate import rules
 from penstock.formats.fhir.validate.found import Found, Test, under, wrong
+from penstock.formats.fhir.validate.narrative import xhtml
 from penstock.formats.fhir.validate.primitives import TESTS
+
+PRIMITIVES = {**TESTS, "xhtml": xhtml}
 
 Names = tuple[str, ...]
 _Plan = tuple[tuple[tuple[str, Test], ...], tuple[tuple[str, Test], ...], list[Found] | None]
@@ -128,7 +131,7 @@ def _of_one(element: Element) -> Test:
     """The test of one value: its type's, with what this element adds (binding, targets of a reference)."""
     if element.type == "Resource":
         return resource
-    test = TESTS[element.type] if element.primitive else of_type(element.type)
+    test = PRIMITIVES[element.type] if element.primitive else of_type(element.type)
     return rules.of_element(element, test)
 
 
