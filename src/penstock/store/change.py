@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from penstock.db import Tx
+from penstock.formats.fhir import json
 
 Resource = dict[str, Any]
 Verb = Literal["create", "update", "delete"]
@@ -55,7 +56,6 @@ class Written(NamedTuple):
     op: Op
     last_updated: datetime
     body: bytes
-    cause: Cause
 
 
 class Stored(NamedTuple):
@@ -69,6 +69,10 @@ class Stored(NamedTuple):
     last_updated: datetime
     body: bytes
 
+    def resource(self) -> Resource:
+        """The body as a dict; not for a tombstone."""
+        return json.decode(self.body)
+
 
 class History(NamedTuple):
     """One page of versions, newest first; ``before`` goes into the request for the next page, or None at the end."""
@@ -77,5 +81,7 @@ class History(NamedTuple):
     before: int | None
 
 
-#: Appends the events of what was written, in the same transaction; each Written carries its own cause.
-Announce = Callable[[Tx, Sequence[Written]], Awaitable[None]]
+class Announce(Protocol):
+    """Appends the events of what was written, in the same transaction: one cause for each, all of one tenant."""
+
+    def __call__(self, tx: Tx, written: Sequence[Written], cause: Sequence[Cause], /, *, tenant: str) -> Awaitable[None]: ...

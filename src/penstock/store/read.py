@@ -1,0 +1,147 @@
+"""Reading: the current version, one version, or the history; always within an Access."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from penstock.auth.access import Access
+from penstock.db import Tx
+from penstock.errors import Problem
+from penstock.formats.fhir.searchparams import extract
+from penstock.store.body import Bodies
+from penstock.store.change import History, Key, Op, Stored
+from penstock.store.compartment import Bounds, bounds, restriction
+from penstock.store.hashing import self_hash, tenant_number
+from penstock.store.rid import first_rid, last_updated
+from penstock.store.row import row_of
+from penstock.store.statements import statement
+from penstock.store.tables import Tables, require_type
+
+_NEVER = 2**62
+
+
+class Reader:
+    """Everything that only looks. It shares the tables and dictionaries of its Store."""
+
+    def __init__(self, tables: Tables, bodies: Bodies) -> None:
+        self._tables = tables
+        self._bodies = bodies
+
+    async def stored(self, tx: Tx, type: str, row: Any) -> Stored:
+        """A row with rid, ver, id and content as the version that it is."""
+        content = row["content"]
+        if content is not None and not self._bodies.knows(content):
+            await self._bodies.load(tx)
+        op: Op = "delete" if content is None else "create" if row["ver"] == 1 else "update"
+        body = self._bodies.unpack(content) if content is not None else b""
+        return Stored(type, row["id"], row["ver"], row["rid"], op, last_updated(row["rid"]), body)
+
+    async def read_many(self, tx: Tx, access: Access, keys: Iterable[Key], *, lock: bool = False) -> dict[Key, Stored]:
+        """The current versions of those ``keys`` that exist and that ``access`` may see.
+
+        ``lock`` keeps them from changing until ``tx`` ends.
+        """
+        found: dict[Key, Stored] = {}
+        for type, group in groupby(sorted(set(keys)), key=lambda key: key[0]):
+            access.require("read", type)
+            require_type(type)
+            if await self._tables.exist(tx, type):
+                within, arguments = restriction(access, type, 2)
+                wanted = {self_hash(access.tenant, *key): key for key in group}
+                name = "read_locked" if lock else "read"
+                for row in await tx.fetch(statement(name, type, within), sorted(wanted), *arguments):
+                    if wanted[row["self"]][1] == row["id"] and row["tenant"] == tenant_number(access.tenant):
+                        found[wanted[row["self"]]] = await self.stored(tx, type, row)
+        return found
+
+    async def read(self, tx: Tx, access: Access, type: str, id: str) -> Stored | None:
+        """The current version (http.html#read); a deleted resource is a Stored with op ``delete``; None was never there."""
+        found = await self.read_many(tx, access, [(type, id)])
+        if found or not await self._tables.exist(tx, type):
+            return found.get((type, id))
+        last = (await self.history(tx, access, type, id, count=1)).entries
+        return last[0] if last and last[0].op == "delete" else None
+
+    async def vread(self, tx: Tx, access: Access, type: str, id: str, ver: int) -> Stored | None:
+        """One version, current or not (http.html#vread)."""
+        access.require("vread", type)
+        require_type(type)
+        if not 0 < ver < 2**31 or not await self._tables.exist(tx, type):
+            return None
+        row = await tx.fetchrow(statement("vread", type), self_hash(access.tenant, type, id), ver)
+        if row is None or row["id"] != id or row["tenant"] != tenant_number(access.tenant):
+            return None
+        if row["content"] is None:
+            before = await self.vread(tx, access, type, id, ver - 1)
+            return before and await self.stored(tx, type, row)
+        version = await self.stored(tx, type, row)
+        return version if self._inside(access, bounds(access, type), version) else None
+
+    async def history(
+        self,
+        tx: Tx,
+        access: Access,
+        type: str | None = None,
+        id: str | None = None,
+        *,
+        since: datetime | None = None,
+        count: int = 50,
+        before: int | None = None,
+    ) -> History:
+        """Versions of a resource, a type, or everything, newest first (http.html#history). ``before`` continues an earlier page."""
+        if type is None:
+            return await self._history_of_all(tx, access, since, count, before)
+        access.require("history", type)
+        require_type(type)
+        inside = bounds(access, type)
+        if not await self._tables.exist(tx, type):
+            return History([], None)
+        name = "history_of_type" if id is None else "history_of"
+        subject = tenant_number(access.tenant) if id is None else self_hash(access.tenant, type, id)
+        low, high = first_rid(since) if since else 0, before or _NEVER
+        entries: list[Stored] = []
+        while len(entries) <= count:
+            rows = await tx.fetch(statement(name, type), subject, high, low, count + 1)
+            versions = [await self.stored(tx, type, row) for row in rows if id is None or row["id"] == id]
+            entries += [version for version in versions if inside is None or await self._visible(tx, access, inside, version)]
+            if len(rows) <= count:
+                break
+            high = rows[-1]["rid"]
+        return _page(entries, count)
+
+    async def _history_of_all(self, tx: Tx, access: Access, since: datetime | None, count: int, before: int | None) -> History:
+        entries: list[Stored] = []
+        for type in await self._tables.all(tx):
+            if access.permits("history", type) and _is_open(access, type):
+                entries += (await self.history(tx, access, type, since=since, count=count + 1, before=before)).entries
+        entries.sort(key=lambda version: -version.rid)
+        return _page(entries, count)
+
+    async def _visible(self, tx: Tx, access: Access, inside: Bounds, version: Stored) -> bool:
+        """Whether a version is in the compartment; a tombstone is where the version before it was."""
+        if version.op == "delete":
+            return await self.vread(tx, access, version.type, version.id, version.ver - 1) is not None
+        return self._inside(access, inside, version)
+
+    def _inside(self, access: Access, inside: Bounds | None, version: Stored) -> bool:
+        """Old versions have no search columns: what they were found by is extracted again. Only asked for patients' accesses."""
+        if inside is None:
+            return True
+        row = row_of(access.tenant, version.type, version.id, extract(version.resource()))
+        return inside.hold(row.pat, row.tok)
+
+
+def _page(entries: list[Stored], count: int) -> History:
+    page = entries[:count]
+    return History(page, page[-1].rid if page and len(entries) > count else None)
+
+
+def _is_open(access: Access, type: str) -> bool:
+    try:
+        bounds(access, type)
+    except Problem:
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""Version ids (``rid``): a bigint that is new for every version, ordered by time, and unique over processes.
+
+Milliseconds since 1970 shifted by 20 bits; below them 10 bits of sequence and 10 bits of node. It is the ``_lastUpdated`` of the
+version, the order of history and the key of paging, all in one column.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from penstock.clock import Clock
+from penstock.db import Tx
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_NODE_BITS = 10
+_SEQUENCE_BITS = 10
+#: How far the milliseconds are shifted.
+SHIFT = _NODE_BITS + _SEQUENCE_BITS
+
+
+class Rids:
+    """Hands out rids, each greater than the one before; a burst runs ahead of the clock rather than repeat itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._node: int | None = None
+        self._last = 0
+
+    async def ready(self, tx: Tx) -> None:
+        """Take a node number, once a process. Sequences do not roll back, so an aborted transaction keeps it."""
+        if self._node is None:
+            self._node = int(await tx.fetchval("select nextval('store_node')"))
+
+    def next(self, after: int = 0) -> int:
+        """The next rid, greater than ``after`` (the version that it follows, which another process may have numbered)."""
+        assert self._node is not None, "ready() comes first"
+        now = first_rid(self._clock.now()) >> _NODE_BITS
+        self._last = max(now, self._last + 1, (after >> _NODE_BITS) + 1)
+        return (self._last << _NODE_BITS) | self._node
+
+
+def first_rid(moment: datetime) -> int:
+    """The lowest rid of the millisecond of ``moment``; times before 1970 give 0."""
+    return max((moment - _EPOCH) // _MILLISECOND, 0) << SHIFT
+
+
+def last_updated(rid: int) -> datetime:
+    """The ``meta.lastUpdated`` that a rid stands for."""
+    return _EPOCH + timedelta(milliseconds=rid >> SHIFT)
+
+
+def instant(rid: int) -> str:
+    """The same as a FHIR instant, in milliseconds and UTC."""
+    return last_updated(rid).strftime("%Y-%m-%dT%H:%M:%S.") + f"{(rid >> SHIFT) % 1000:03d}Z"
