@@ -18,7 +18,7 @@ _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
 
 #: Formatting commands of FT data (section 2.7.6) as plain text; a number after ``.sp`` or ``.sk`` repeats it.
 _LAYOUT = {"H": "", "N": "", ".br": "\n", ".ce": "\n", ".sp": "\n", ".sk": " ", ".fi": "", ".nf": "", ".in": "", ".ti": ""}
-_COMMAND = re.compile(r"(\.[a-z]{2})\s*([+-]?\d{1,3})?")
+_COMMAND = re.compile(r"(\.[a-z]{2})\s*([+-]?\d{1,3})?", re.ASCII)
 
 
 def unescape(text: str, delimiters: Delimiters = STANDARD, charset: str | None = None) -> str:

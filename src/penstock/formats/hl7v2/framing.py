@@ -142,7 +142,7 @@ class Frames:
         """Hand over the frame that ends before ``stop``; ``used`` bytes of the buffer are done with."""
         if stop > self._limit:
             self._flaw = _too_long()
-        kept = min(stop, KEPT) if stop > self._limit else stop
+        kept = min(self._limit, KEPT) if stop > self._limit else stop
         found.append(Frame(bytes(self._buffer[:kept]), self._flaw))
         self._begin(used, inside=False, skipping=skipping)
         return True

@@ -23,7 +23,7 @@ HEADS = frozenset({"MSH", "FHS", "BHS"})
 
 _ENDS = re.compile(r"((?:\r\n?)+)")
 _LINES = re.compile(r"(\n+)")
-_PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?")
+_PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?", re.ASCII)
 
 
 class Segment:

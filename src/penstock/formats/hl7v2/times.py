@@ -15,9 +15,10 @@ from typing import NamedTuple
 _DTM = re.compile(
     r"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)"
     r"(?:(?P<hour>\d\d)(?:(?P<minute>\d\d)(?:(?P<second>\d\d)(?P<fraction>\.\d{1,9})?)?)?)?)?)?"
-    r"(?P<offset>[+-]\d{4})?"
+    r"(?P<offset>[+-]\d{4})?",
+    re.ASCII,
 )
-_TM = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,9})?)?)?([+-]\d{4})?")
+_TM = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,9})?)?)?([+-]\d{4})?", re.ASCII)
 
 
 class Time(NamedTuple):
