@@ -30,6 +30,7 @@ MEANINGS: dict[str, Meaning] = {
     "invariant": Meaning(http=422, ack="102", retry=False),
     "business-rule": Meaning(http=422, ack="207", retry=False),
     "too-long": Meaning(http=413, ack="102", retry=False),
+    "url-too-long": Meaning(http=414, ack="102", retry=False),
     "too-costly": Meaning(http=403, ack="207", retry=False),
     # we do not do that
     "not-supported": Meaning(http=400, ack="200", retry=False),
@@ -59,6 +60,7 @@ MEANINGS: dict[str, Meaning] = {
 
 #: Our own codes that FHIR spells differently in an OperationOutcome.
 FHIR_CODES: dict[str, str] = {
+    "url-too-long": "too-long",
     "media-type": "not-supported",
     "not-acceptable": "not-supported",
     "method": "not-supported",

@@ -1,0 +1,146 @@
+"""The ASGI application: find the route, pass the door, call the handler, tell what happened, count it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from penstock import log
+from penstock.api import metrics
+from penstock.api.door import Door
+from penstock.api.parts import Parts
+from penstock.api.problems import render
+from penstock.api.reply import Header, Reply, Send, Stream, send_reply, send_stream
+from penstock.api.request import Receive, Request, Scope, base_of, trace_of
+from penstock.api.router import Found, Route, Router
+from penstock.api.routes import ROUTES
+from penstock.auth.tokens import realm
+from penstock.errors import Problem, explain
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_NOWHERE = "(unknown)"
+_SLOW_S = 1.0
+_CORRELATION_MAX = 64
+
+
+def build(parts: Parts, routes: Iterable[Route] = ROUTES) -> Asgi:
+    """The application over ``parts``. A route without a policy stops it from being built (DESIGN, invariant 7)."""
+    return App(parts, Router(routes))
+
+
+class App:
+    """What ``build`` makes; run it under uvicorn with ``server_header=False`` and without access logs."""
+
+    def __init__(self, parts: Parts, router: Router) -> None:
+        self._parts = parts
+        self._router = router
+        self._door = Door(parts.keys, realm(parts.settings.base_url))
+        self._log = log.get("api")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts = self._parts
+        started = parts.clock.monotonic()
+        trace_id, route, correlation = "", None, None
+        fhir = scope["path"].startswith("/fhir")
+        reply: Reply | Stream
+        try:
+            request = Request.of(scope, receive, limit=parts.settings.http_max_bytes)
+            request.trace_id = trace_id = trace_of(request.headers)
+            request.base = base_of(scope, request.headers, parts.settings.base_url)
+            request.now = parts.clock.now()
+            request.dispatch = self.dispatch
+            correlation = _correlation(request)
+            if len(scope["path"]) + len(scope["query_string"]) > parts.settings.http_max_url:
+                raise Problem("url-too-long", "the URL is longer than this server accepts")
+            found, route = self._find(request)
+            self._admit(request, found)
+            reply = await self._answer(request, found)
+        except Exception as error:
+            reply = self._refuse(error, trace_id, fhir=fhir)
+        secure = scope.get("scheme") == "https"
+        trace_id = trace_id or trace_of({})
+        if isinstance(reply, Stream):
+            await send_stream(send, reply, trace_id=trace_id, secure=secure)
+        else:
+            await send_reply(send, reply, trace_id=trace_id, head=scope["method"] == "HEAD", secure=secure, correlation=correlation)
+        self._observe(route, scope["method"], reply.status, parts.clock.monotonic() - started, trace_id)
+
+    async def dispatch(self, request: Request) -> Reply:
+        """Answer a request inside another one, for the same caller: an entry of a batch. Never raises."""
+        try:
+            found, _ = self._find(request)
+            self._admit(request, found, inside=True)
+            reply = await self._answer(request, found)
+        except Exception as error:
+            return self._refuse(error, request.trace_id, fhir=True)
+        if isinstance(reply, Stream):
+            return render(Problem("not-supported", "a batch cannot hold this interaction"), fhir=True)
+        return reply
+
+    def _find(self, request: Request) -> tuple[Found | None, Route | None]:
+        found = self._router.find(request.method, request.path)
+        return found, found.route if found else None
+
+    def _admit(self, request: Request, found: Found | None, *, inside: bool = False) -> None:
+        """Default deny: only an open route goes without a token, and what is not there is not told to strangers."""
+        allows = self._router.allows[found.route] if found and found.route else None
+        if found is not None and found.route is not None and allows is None:
+            return
+        if not inside:
+            request.access = self._door.admit(request)
+        if found is not None and allows is not None and not allows(request.access, found.params):
+            raise Problem("forbidden", "this token does not allow that")
+
+    async def _answer(self, request: Request, found: Found | None) -> Reply | Stream:
+        if found is None:
+            raise Problem("not-found", "there is nothing at this path")
+        if found.route is None:
+            return _not_served(request, found)
+        request.params = found.params
+        async with asyncio.timeout(self._parts.settings.request_s):
+            return await found.route.handler(self._parts, request)
+
+    def _refuse(self, error: Exception, trace_id: str, *, fhir: bool) -> Reply:
+        problem = explain(error)
+        if problem.code == "exception":
+            self._log.error("request.failed", error=type(error).__name__, text=problem.text, trace_id=trace_id)
+        return render(problem, fhir=fhir)
+
+    def _observe(self, route: Route | None, method: str, status: int, seconds: float, trace_id: str) -> None:
+        template = route.path if route else _NOWHERE
+        metrics.observe(template, method, status, seconds)
+        if status >= 500 or (seconds > _SLOW_S and template != "/events"):
+            duration_ms = round(seconds * 1000, 1)
+            self._log.info("request.done", route=template, status=status, duration_ms=duration_ms, trace_id=trace_id)
+
+
+def _not_served(request: Request, found: Found) -> Reply:
+    allow: Header = (b"allow", ", ".join(sorted(found.methods)).encode())
+    problem = Problem("method", "this method is not served at this path")
+    return render(problem, fhir=request.path.startswith("/fhir"), headers=(allow,))
+
+
+def _correlation(request: Request) -> bytes | None:
+    """The client's own X-Request-Id, to be echoed (http://hl7.org/fhir/R4/http.html#custom), when it is short and plain."""
+    given = request.headers.get(b"x-request-id")
+    if given is None or len(given) > _CORRELATION_MAX or not given.replace(b"-", b"").isalnum():
+        return None
+    return given
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message: MutableMapping[str, Any] = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

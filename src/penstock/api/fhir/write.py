@@ -1,0 +1,113 @@
+"""create, update and delete, with their conditional forms (http://hl7.org/fhir/R4/http.html#create, #update, #delete)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from penstock.api.conditions import if_match, is_new_only, version_headers
+from penstock.api.fhir.accept import decode_resource
+from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
+from penstock.api.negotiate import preference, require_fhir, want_fhir
+from penstock.api.parts import Parts
+from penstock.api.reply import Header, Reply
+from penstock.api.request import Request
+from penstock.errors import Problem
+from penstock.formats.fhir.json import encode
+from penstock.formats.fhir.outcome import success
+from penstock.store import Cause, Change, Written
+
+
+async def create(parts: Parts, request: Request) -> Reply:
+    """``POST /fhir/{type}``; with ``If-None-Exist`` it creates nothing where the query finds one already."""
+    resource = await _resource(request, type_of(request))
+    criteria = request.header(b"if-none-exist")
+    if criteria is not None:
+        request.access.require("search", type_of(request))
+    change = Change("create", type_of(request), resource=resource, if_none_exist=criteria)
+    return written(request, await write_one(parts, request, change))
+
+
+async def update(parts: Parts, request: Request) -> Reply:
+    """``PUT /fhir/{type}/{id}``: a new version, or a new resource where there was none."""
+    resource = await _resource(request, type_of(request))
+    if resource.get("id") != id_of(request):
+        raise Problem("invalid", "the resource has another id than the URL, or none", at="Resource.id")
+    return written(
+        request, await write_one(parts, request, _conditions(request, Change("update", type_of(request), id_of(request), resource)))
+    )
+
+
+async def conditional_update(parts: Parts, request: Request) -> Reply:
+    """``PUT /fhir/{type}?query``: the one that the query finds, or a new one; 412 when it finds several."""
+    resource = await _resource(request, type_of(request))
+    change = Change("update", type_of(request), resource.get("id"), resource, criteria=_criteria(request))
+    return written(request, await write_one(parts, request, _conditions(request, change)))
+
+
+async def delete(parts: Parts, request: Request) -> Reply:
+    """``DELETE /fhir/{type}/{id}``: leaves a tombstone; deleting what is deleted is fine."""
+    change = _conditions(request, Change("delete", type_of(request), id_of(request)))
+    return written(request, await write_one(parts, request, change))
+
+
+async def conditional_delete(parts: Parts, request: Request) -> Reply:
+    """``DELETE /fhir/{type}?query``: the one that the query finds; 412 when it finds several, 404 when none."""
+    change = Change("delete", type_of(request), criteria=_criteria(request))
+    return written(request, await write_one(parts, request, _conditions(request, change)))
+
+
+async def write_one(parts: Parts, request: Request, change: Change) -> Written:
+    """Write with the group commit; what must be concealed first is written in a transaction of its own."""
+    conceal = parts.conceal.get(change.type)
+    if conceal is None or change.resource is None:
+        return await parts.writer.submit(request.access, change, cause(request))
+    await parts.store.ensure(parts.database, [change.type])
+    async with parts.database.transaction() as tx:
+        hidden = replace(change, resource=await conceal(tx, change.resource))
+        (outcome,) = await parts.store.write(tx, request.access, [hidden], cause(request))
+        if isinstance(outcome, Problem):
+            raise outcome
+    return outcome
+
+
+def cause(request: Request) -> Cause:
+    """Why this request writes."""
+    return Cause(request.trace_id, None, request.access.client, request.now)
+
+
+def written(request: Request, outcome: Written) -> Reply:
+    """The answer to a write (http.html#2.21.0.5): 201 only for what is new, the resource unless the client prefers less."""
+    headers = version_headers(outcome.ver, outcome.last_updated)
+    if outcome.op == "delete" or not outcome.body:
+        return Reply(204, headers=headers[:1])
+    location = f"{request.base}/fhir/{outcome.type}/{outcome.id}/_history/{outcome.ver}".encode()
+    headers = (*headers, (b"location", location))
+    return _preferred(request, 201 if outcome.op == "create" else 200, outcome.body, headers)
+
+
+def _preferred(request: Request, status: int, body: bytes, headers: tuple[Header, ...]) -> Reply:
+    returns = preference(request.header(b"prefer")).returns
+    if returns == "minimal":
+        return Reply(status, headers=headers)
+    if returns == "OperationOutcome":
+        body = encode(success("the change is stored"))
+    return fhir_reply(status, body, headers, pretty=pretty_wanted(request))
+
+
+async def _resource(request: Request, type_: str) -> dict[str, Any]:
+    want_fhir(request)
+    require_fhir(request)
+    return decode_resource(await request.body(), type_)
+
+
+def _conditions(request: Request, change: Change) -> Change:
+    return replace(change, if_match=if_match(request.header(b"if-match")), expect_new=is_new_only(request.header(b"if-none-match")))
+
+
+def _criteria(request: Request) -> str:
+    request.access.require("search", type_of(request))
+    criteria = "&".join(part for part in request.query.split("&") if part.partition("=")[0] not in FORM)
+    if not criteria:
+        raise Problem("required", "a conditional interaction has a query", at="http.query")
+    return criteria

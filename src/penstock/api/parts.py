@@ -1,0 +1,94 @@
+"""What the HTTP door is built from: the program's other parts, as ``app.py`` knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from penstock.auth.clients import Client
+from penstock.auth.keys import Keys
+from penstock.clock import Clock
+from penstock.db import Database, Tx
+from penstock.errors import Problem
+from penstock.events import Feed
+from penstock.inbox import Accepted
+from penstock.settings import Settings
+from penstock.store import Store, Writer
+
+Json = dict[str, Any]
+Resource = dict[str, Any]
+
+
+class Taken(Protocol):
+    """What became of one HL7 v2 message: ``accepted`` is None when it is not durably kept."""
+
+    @property
+    def ack(self) -> bytes | None: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def accepted(self) -> Accepted | None: ...
+    @property
+    def problem(self) -> Problem | None: ...
+    @property
+    def trace_id(self) -> str: ...
+
+
+class Ingested(Protocol):
+    """What became of a body of HL7 v2; ``answer`` holds the acknowledgements as one piece."""
+
+    @property
+    def messages(self) -> Sequence[Taken]: ...
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+    @property
+    def answer(self) -> bytes | None: ...
+
+
+class Ingest(Protocol):
+    """Accept one message or a batch: answered after its commit."""
+
+    def __call__(self, body: bytes, content_type: str, /, *, peer: str) -> Awaitable[Ingested]: ...
+
+
+#: Takes what must not be readable out of a resource before it is stored (the header secrets of a Subscription), in its transaction.
+Conceal = Callable[[Tx, Resource], Awaitable[Resource]]
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What an operator can ask and do under ``/admin/v1`` beyond the inbox; each is a function of another part of the program.
+
+    ``lineage`` takes type, id and version (None: the current one). ``dead`` takes the largest number of letters, ``discard_dead``
+    ids and the reason, ``replay_deliveries`` subscription, since, until and whether to do it or only to say what it would do.
+    """
+
+    trace: Callable[[str], Awaitable[Any]]
+    lineage: Callable[[str, str, int | None], Awaitable[Any]]
+    dead: Callable[[int], Awaitable[Any]]
+    retry_dead: Callable[[Sequence[int]], Awaitable[Any]]
+    discard_dead: Callable[[Sequence[int], str], Awaitable[Any]]
+    replay_deliveries: Callable[[str, datetime, datetime, bool], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a handler may use.
+
+    ``ready`` names each thing that must work, and whether it does. ``conceal`` is by resource type, ``clients`` by client id.
+    """
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    store: Store
+    writer: Writer
+    feed: Feed
+    keys: Keys
+    ingest: Ingest
+    operations: Operations
+    ready: Callable[[], Awaitable[Mapping[str, bool]]]
+    conceal: Mapping[str, Conceal] = field(default_factory=dict)
+    clients: Mapping[str, Client] = field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""What is answered, and the headers that every answer carries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
+
+import orjson
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+FHIR_JSON = b"application/fhir+json; charset=utf-8"
+JSON = b"application/json"
+#: Nothing of ours may be cached, framed, sniffed or run: these go with every answer.
+SECURITY: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_HSTS: Header = (b"strict-transport-security", b"max-age=31536000")
+_BODILESS = (204, 304)
+
+
+class Reply(NamedTuple):
+    """A complete answer. ``media`` is the Content-Type, sent only where there is a body."""
+
+    status: int
+    body: bytes = b""
+    media: bytes = FHIR_JSON
+    headers: tuple[Header, ...] = ()
+
+    def header(self, name: bytes) -> bytes | None:
+        """A header of this answer by its lower-case name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+class Stream(NamedTuple):
+    """An answer without an end, such as server-sent events."""
+
+    chunks: AsyncIterator[bytes]
+    media: bytes
+    status: int = 200
+
+
+def json_reply(value: object, status: int = 200, headers: tuple[Header, ...] = ()) -> Reply:
+    """An answer in plain JSON (not FHIR)."""
+    return Reply(status, orjson.dumps(value, option=orjson.OPT_UTC_Z), JSON, headers)
+
+
+async def send_reply(send: Send, reply: Reply, *, trace_id: str, head: bool, secure: bool, correlation: bytes | None = None) -> None:
+    """Put an answer on the wire; ``head`` leaves the body out but says how long it would be (RFC 9110, section 9.3.2)."""
+    headers = [*SECURITY, *reply.headers, *_common(trace_id, secure, correlation)]
+    if reply.status not in _BODILESS:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+        if reply.body:
+            headers.append((b"content-type", reply.media))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head or reply.status in _BODILESS else reply.body})
+
+
+async def send_stream(send: Send, stream: Stream, *, trace_id: str, secure: bool) -> None:
+    """Send chunks as they come, until there are no more or the client is gone."""
+    headers = [*SECURITY, *_common(trace_id, secure, None), (b"content-type", stream.media), (b"x-accel-buffering", b"no")]
+    await send({"type": "http.response.start", "status": stream.status, "headers": headers})
+    async for chunk in stream.chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _common(trace_id: str, secure: bool, correlation: bytes | None) -> list[Header]:
+    trace = trace_id.encode()
+    headers: list[Header] = [(b"x-trace-id", trace), (b"x-request-id", trace)]
+    if correlation is not None:
+        headers.append((b"x-correlation-id", correlation))
+    if secure:
+        headers.append(_HSTS)
+    return headers

@@ -1,0 +1,47 @@
+"""Every route there is, with who may use it. The router, the OpenAPI description, the metrics and the tests read this table."""
+
+from __future__ import annotations
+
+from penstock.api import admin, feed, health, ingest, metrics, openapi, tokens
+from penstock.api.fhir import history, read, write
+from penstock.api.router import Route
+
+ROUTES: tuple[Route, ...] = (
+    # open: discovery and health
+    Route("/health/live", ("GET", "HEAD"), "open", health.live, "Whether the process answers"),
+    Route("/health/ready", ("GET", "HEAD"), "open", health.ready, "Whether everything that it needs works"),
+    Route("/fhir/.well-known/smart-configuration", ("GET",), "open", tokens.smart_configuration, "Where tokens are given (SMART)"),
+    Route("/auth/jwks", ("GET",), "open", tokens.jwks, "Public keys of access tokens"),
+    Route("/auth/token", ("POST",), "open", tokens.token, "Get an access token (client credentials)"),
+    Route("/openapi.json", ("GET",), "open", openapi.openapi, "This description"),
+    # FHIR
+    Route("/fhir/_history", ("GET",), "fhir:history", history.history_of_all, "history of everything"),
+    Route("/fhir/{type}", ("POST",), "fhir:create", write.create, "create, also conditional"),
+    Route("/fhir/{type}", ("PUT",), "fhir:update", write.conditional_update, "conditional update"),
+    Route("/fhir/{type}", ("DELETE",), "fhir:delete", write.conditional_delete, "conditional delete"),
+    Route("/fhir/{type}/_history", ("GET",), "fhir:history", history.history_of_type, "history of a type"),
+    Route("/fhir/{type}/{id}", ("GET", "HEAD"), "fhir:read", read.read, "read"),
+    Route("/fhir/{type}/{id}", ("PUT",), "fhir:update", write.update, "update, or create under a known id"),
+    Route("/fhir/{type}/{id}", ("DELETE",), "fhir:delete", write.delete, "delete"),
+    Route("/fhir/{type}/{id}/_history", ("GET",), "fhir:history", history.history_of_instance, "history of a resource"),
+    Route("/fhir/{type}/{id}/_history/{version}", ("GET", "HEAD"), "fhir:vread", read.vread, "vread"),
+    # messages in, events out
+    Route("/ingest/v2", ("POST",), "ingest/v2.c", ingest.ingest_v2, "Hand in HL7 v2 messages"),
+    Route("/events", ("GET",), "events/feed.r", feed.events, "What changed: a page, or server-sent events"),
+    # operations
+    Route("/metrics", ("GET",), "admin/metrics.r", metrics.metrics, "Counters for Prometheus"),
+    Route("/admin/v1/trace", ("GET",), "admin/trace.r", admin.trace, "Every hop of a message, resource or event"),
+    Route("/admin/v1/lineage/{type}/{id}", ("GET",), "admin/lineage.r", admin.lineage, "Where the elements of a resource came from"),
+    Route("/admin/v1/lineage/{type}/{id}/{version}", ("GET",), "admin/lineage.r", admin.lineage, "The same of one version"),
+    Route("/admin/v1/conservation", ("GET",), "admin/conservation.r", admin.conservation, "Where all accepted messages are"),
+    Route("/admin/v1/inbox", ("GET",), "admin/inbox.r", admin.inbox_list, "Messages by the state that they ended in"),
+    Route("/admin/v1/inbox/replay", ("POST",), "admin/inbox.u", admin.inbox_replay, "Process messages again, or preview that"),
+    Route("/admin/v1/inbox/{inbox_id}", ("GET",), "admin/inbox.r", admin.inbox_one, "One message, without its bytes"),
+    Route("/admin/v1/inbox/{inbox_id}/raw", ("GET",), "admin/raw.r", admin.inbox_raw, "The bytes of one message"),
+    Route("/admin/v1/lanes", ("GET",), "admin/inbox.r", admin.lanes, "Lanes that stand still"),
+    Route("/admin/v1/lanes/release", ("POST",), "admin/inbox.u", admin.lanes_release, "Let lanes go on"),
+    Route("/admin/v1/dead", ("GET",), "admin/dead.r", admin.dead, "Deliveries that were given up"),
+    Route("/admin/v1/dead/retry", ("POST",), "admin/dead.u", admin.dead_retry, "Try them again"),
+    Route("/admin/v1/dead/discard", ("POST",), "admin/dead.u", admin.dead_discard, "Give them up for good"),
+    Route("/admin/v1/deliveries/replay", ("POST",), "admin/deliveries.u", admin.deliveries_replay, "Deliver a window of events again"),
+)
