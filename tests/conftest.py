@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def data_sets() -> Path:
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """URL (without a database name) of an embedded PostgreSQL that lives as long as the test run."""
-    with tempfile.TemporaryDirectory(prefix="penstock-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="penstock-test-", dir=_memory()) as folder:
         Path(folder).chmod(0o755)
         embedded = Embedded(Path(folder))
         embedded.start()
@@ -36,6 +37,12 @@ def server() -> Iterator[str]:
             yield embedded.url
         finally:
             embedded.stop()
+
+
+def _memory() -> str | None:
+    """A folder in memory where there is room: the many short-lived databases need no disk. What must survive has tests of its own."""
+    shared = Path("/dev/shm")
+    return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > 2 * 2**30 else None
 
 
 async def _template(url: str) -> None:
@@ -53,7 +60,7 @@ async def database_url(server: str) -> AsyncIterator[str]:
     name = f"test_{next(_numbers)}"
     postgres = await connect(server.replace("/penstock?", "/postgres?"), size=1)
     async with postgres.connection() as tx:
-        await tx.execute(f"create database {name} template penstock")
+        await tx.execute(f"create database {name} template penstock strategy file_copy")
     yield server.replace("/penstock?", f"/{name}?")
     async with postgres.connection() as tx:
         await tx.execute(f"drop database {name} with (force)")
