@@ -1,5 +1,6 @@
 """The embedded server under what operators and crashes do to it. Each test has its own data folder, deep below private ones of root."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -28,8 +29,12 @@ def server(tmp_path: Path) -> Iterator[Embedded]:
     embedded.stop()
 
 
-async def ask(embedded: Embedded, sql: str) -> object:
-    database = await connect(embedded.url, size=1)
+def ask(embedded: Embedded, sql: str) -> object:
+    return asyncio.run(_ask(embedded.url, sql))
+
+
+async def _ask(url: str, sql: str) -> object:
+    database = await connect(url, size=1)
     try:
         async with database.connection() as tx:
             return await tx.fetchval(sql)
@@ -43,14 +48,14 @@ def status(pid: int | None) -> dict[str, str]:
 
 
 @as_root
-async def test_root_runs_it_below_a_private_folder_without_opening_that(tmp_path: Path) -> None:
+def test_root_runs_it_below_a_private_folder_without_opening_that(tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     users = Path("/etc/passwd").read_bytes()
     embedded = Embedded(private / "data", shared_buffers_mb=16)
     embedded.start()
     try:
-        assert await ask(embedded, "select 1") == 1
+        assert ask(embedded, "select 1") == 1
         user = server_user(private / "data", private / "data" / "postgres")
         of = status(embedded.pid)
         assert user is not None and of["Uid"].split() == [str(user.uid)] * 4 and user.uid != 0
@@ -82,7 +87,7 @@ def test_a_plain_user_runs_it_as_themselves(tmp_path: Path) -> None:
     data.mkdir()
     os.chown(data, 65534, 65534)
     program = (
-        "import sys; from pathlib import Path; from penstock.db.embedded import Embedded; e = Embedded(Path(sys.argv[1]), shared_buffers_mb=16);"
+        "import sys; from pathlib import Path; from penstock.db.embedded import Embedded; e = Embedded(Path(sys.argv[1]));"
         "e.start(); print(open(f'/proc/{e.pid}/status').read()); e.stop()"
     )
     drop = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
@@ -99,14 +104,14 @@ def test_a_second_program_on_the_same_folder_is_refused_with_the_name_of_the_fol
     assert server.pid is not None
 
 
-async def test_it_keeps_what_it_was_given_over_a_stop(server: Embedded) -> None:
-    await ask(server, "create table t as select 7 as n")
+def test_it_keeps_what_it_was_given_over_a_stop(server: Embedded) -> None:
+    ask(server, "create table t as select 7 as n")
     server.stop()
     assert server.pid is None
     began = time.monotonic()
     server.start()
     assert time.monotonic() - began < 3
-    assert await ask(server, "select n from t") == 7
+    assert ask(server, "select n from t") == 7
 
 
 @on_linux
@@ -182,12 +187,12 @@ def test_a_half_made_cluster_is_made_again(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "postgres.new").exists()
 
 
-async def test_a_path_too_long_for_a_socket_gets_a_short_private_one(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_socket_gets_a_short_private_one(tmp_path: Path) -> None:
     embedded = Embedded(tmp_path / ("long, " + "x" * 120), shared_buffers_mb=16)
     embedded.start()
     try:
-        assert await ask(embedded, "select 1") == 1
-        place = Path(str(await ask(embedded, "show unix_socket_directories")))
+        assert ask(embedded, "select 1") == 1
+        place = Path(str(ask(embedded, "show unix_socket_directories")))
         assert place.stat().st_mode & 0o777 == 0o700
     finally:
         embedded.stop()
@@ -212,7 +217,7 @@ def test_a_cluster_of_another_major_version_is_refused_and_untouched(tmp_path: P
     assert [path.name for path in cluster.iterdir()] == ["PG_VERSION"]
 
 
-async def test_an_unsafe_server_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsafe_server_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for setting in ("fsync", "full_page_writes", "synchronous_commit"):
         with monkeypatch.context() as unsafe:
             unsafe.setitem(module.CONFIGURATION, setting, "off")
@@ -220,16 +225,16 @@ async def test_an_unsafe_server_is_refused(tmp_path: Path, monkeypatch: pytest.M
         embedded.start()
         try:
             with pytest.raises(Problem, match=f"unsafe {setting}"):
-                await connect(embedded.url)
+                asyncio.run(connect(embedded.url))
         finally:
             embedded.stop()
 
 
-async def test_its_log_holds_no_values(server: Embedded, tmp_path: Path) -> None:
+def test_its_log_holds_no_values(server: Embedded, tmp_path: Path) -> None:
     with pytest.raises(Problem):
-        await ask(server, "select 'Smith'::int")
-    await ask(server, "create table t (name text primary key)")
-    await ask(server, "insert into t values ('Smith')")
+        ask(server, "select 'Smith'::int")
+    ask(server, "create table t (name text primary key)")
+    ask(server, "insert into t values ('Smith')")
     with pytest.raises(Problem):
-        await ask(server, "insert into t values ('Smith')")
+        ask(server, "insert into t values ('Smith')")
     assert b"Smith" not in (tmp_path / "data" / "postgres.log").read_bytes()
