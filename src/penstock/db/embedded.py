@@ -57,7 +57,7 @@ if sys.platform == "linux":
 
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 _LOG_MAX = 16 * 2**20
-_PAUSES_S = (0.05, 5.0)  # between two starts of a server that keeps dying: first, longest
+_PAUSES_S = (0.05, 5.0)  # between two starts: of a server that died, and at most of one that cannot start
 _log = log.get("db")
 
 
@@ -115,8 +115,11 @@ class Embedded:
 
     def start(self) -> None:
         """Initialise the cluster at the first start, start the server, and return when it answers."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = place.lock(self._folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = place.lock(self._folder)
+        except OSError as error:
+            raise self._explain(error) from error
         self._stopping.clear()
         self._started = Future()
         self._thread = threading.Thread(target=self._supervise, name="postgres", daemon=True)
@@ -145,16 +148,16 @@ class Embedded:
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                code: Any = self._run()
+                code: int | Problem = self._run()
             except Exception as error:
-                code = explain(error)
-            if not self._started.done():
-                self._started.set_exception(code)
-                return
+                code = self._explain(error)
+                if not self._started.done():
+                    self._started.set_exception(code)
+                    return
             if not self._stopping.is_set():
                 self.restarts += 1
                 _log.error("database.died", seconds=round(time.monotonic() - began, 1), **_reason(code))
-                pause = _PAUSES_S[0] if time.monotonic() - began > _PAUSES_S[1] else min(pause * 2, _PAUSES_S[1])
+                pause = min(pause * 2, _PAUSES_S[1]) if isinstance(code, Problem) else _PAUSES_S[0]
                 self._stopping.wait(pause)
 
     def _run(self) -> int:
@@ -183,6 +186,11 @@ class Embedded:
                 return
             time.sleep(0.01)
         raise Problem("no-store", "the embedded PostgreSQL did not start: see postgres.log in the data folder", at=str(self._folder))
+
+    def _explain(self, error: Exception) -> Problem:
+        if isinstance(error, OSError):
+            return Problem("no-store", f"the data folder cannot be used ({type(error).__name__})", at=str(self._folder))
+        return explain(error)
 
     def _initialise(self, user: place.User | None) -> None:
         """Make the cluster beside its place and rename it: one that was killed half way is made again."""

@@ -238,3 +238,10 @@ def test_its_log_holds_no_values(server: Embedded, tmp_path: Path) -> None:
     with pytest.raises(Problem):
         ask(server, "insert into t values ('Smith')")
     assert b"Smith" not in (tmp_path / "data" / "postgres.log").read_bytes()
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Problem, match="cannot be used") as refused:
+        Embedded(tmp_path / "file" / "data").start()
+    assert refused.value.at == str(tmp_path / "file" / "data")
