@@ -74,10 +74,16 @@ def _plain(text: str) -> Span | None:
         step = _SECOND
     else:
         return None
-    if step is None or text[17] == "6" or (text[-1] != "Z" and text[-3] != ":") or not text[:4].isdecimal() or text[4] != "-":
+    if step is None or text[17] == "6" or not _looks_plain(text):
         return None
     low = datetime.fromisoformat(text).astimezone(UTC)
     return low, low + step
+
+
+def _looks_plain(text: str) -> bool:
+    """The library's parser reads more than FHIR writes: no weeks, no compact forms, colons everywhere."""
+    colons = text[13] == text[16] == ":" and (text[-1] == "Z" or text[-3] == ":")
+    return colons and text[4] == text[7] == "-" and text.isascii()
 
 
 def _fraction(digits: str) -> timedelta | None:

@@ -12,6 +12,8 @@ from typing import Any
 from penstock.formats.fhir.validate.found import Found, Test, wrong
 
 MAX_TEXT = 1024 * 1024
+#: A whole number may have as many digits as ``json`` accepts of a fraction.
+MAX_WHOLE = 10**64
 
 STRING = wrong("structure", "a JSON string is expected here")
 NUMBER = wrong("structure", "a JSON number is expected here")
@@ -123,8 +125,10 @@ def _integer(type: str, least: int) -> Test:
 
 
 def decimal(value: Any) -> list[Found] | None:
-    if value.__class__ is Decimal or value.__class__ is int:
+    if value.__class__ is Decimal:
         return None
+    if value.__class__ is int:
+        return None if -MAX_WHOLE < value < MAX_WHOLE else _DECIMAL
     return None if value.__class__ is float and value - value == 0 else NUMBER
 
 
@@ -142,6 +146,7 @@ def base64(value: Any) -> list[Found] | None:
 
 _SPACE = re.compile(r"[ \t\r\n]+")
 _BASE64 = _format("base64Binary")
+_DECIMAL = _format("decimal")
 
 
 def one_of(codes: frozenset[str]) -> Test:
