@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from tests.event_versions import Version, Why
 
-from event_versions import Version, Why
 from penstock.db import Database
 from penstock.events import Horizon, append, follow
 from penstock.events.log import find, window

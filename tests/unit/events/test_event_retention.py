@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from event_versions import Version, Why
+from tests.event_versions import Version, Why
+
 from penstock.db import Database
 from penstock.events import Horizon, append, follow
 from penstock.events.retention import SPAN, keep

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from tests.event_versions import Version, Why
 
-from event_versions import Version, Why
 from penstock.auth.access import SYSTEM, Access, Scope
 from penstock.db import Database, Tx
 from penstock.errors import Problem

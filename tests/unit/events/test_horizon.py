@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from tests.event_versions import Version, Why
 
-from event_versions import Version, Why
 from penstock.db import Database, connect
 from penstock.events import Horizon, append, follow
 

@@ -1,0 +1,339 @@
+"""One subscriber: its own lanes, its own workers, its own breaker. Whatever it does, no other subscriber notices.
+
+Strategy: a keeper task writes outcomes and reads what is due; workers (at most ``concurrency``) send. Order holds within a key,
+because a lane gives out its next job only when the one before it is settled. After some failures in a row the breaker closes the
+subscription for a growing time; then one probe goes out, and its success opens everything. Replays have lanes of their own and a
+quarter of the workers, so that neither stream starves the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from penstock.clock import Chance, Clock
+from penstock.db import Database
+from penstock.delivery import metrics
+from penstock.delivery.lanes import Job, Lanes
+from penstock.delivery.ledger import Ledger
+from penstock.delivery.policy import DELIVERED, GONE, REJECTED, Answer, Policy
+from penstock.delivery.registry import SQL
+from penstock.delivery.secrets import Vault
+from penstock.delivery.sinks import Parcel, Sink
+from penstock.delivery.subscription import Subscription
+from penstock.errors import Problem, explain
+from penstock.events.feed import Bodies
+from penstock.events.log import find
+from penstock.log import get
+
+log = get("delivery")
+
+_WINDOW = 512  # jobs of one stream in memory
+_CHUNK = 256  # rows read at once
+_UNWRITTEN = 2000  # outcomes that may wait for the database before sending pauses
+
+
+async def wait(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event came within so many seconds, but look again after one. A simulation moves its clock instead."""
+    try:
+        async with asyncio.timeout(min(seconds, 1.0)):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+@dataclass(frozen=True)
+class World:
+    """What every consumer needs and none owns."""
+
+    database: Database
+    vault: Vault
+    bodies: Bodies
+    clock: Clock
+    chance: Chance
+    policy: Policy
+    wait: Callable[[asyncio.Event, float], Awaitable[bool]] = wait
+
+
+class Stream:
+    """The live deliveries of a subscription, or those of one replay: lanes, and how many workers they may use."""
+
+    def __init__(self, replay: int, slots: int) -> None:
+        self.replay = replay
+        self.slots = slots
+        self.lanes = Lanes()
+        self.active = 0
+        self.exhausted = False  # the last read found nothing more
+
+
+class Consumer:
+    """Sends what is due to one subscription until cancelled."""
+
+    def __init__(self, world: World, subscription: Subscription, sink: Sink) -> None:
+        self._world = world
+        self._subscription = subscription
+        self._spec = subscription.spec
+        self._number = subscription.number
+        self._sink = sink
+        self._ledger = Ledger(subscription.number)
+        self._streams = {0: Stream(0, self._spec.concurrency)}
+        self._wake = asyncio.Event()
+        self._status = subscription.status
+        self._failures = subscription.attempts
+        self._closed_until = subscription.retry_at
+        self._changed = False  # status or breaker must be written
+        self._reason = subscription.reason
+        self._batch = self._spec.batch
+        self._secrets: Mapping[str, str] = {}
+        self._workers: asyncio.TaskGroup | None = None
+
+    def wake(self) -> None:
+        """Something new may be due."""
+        for stream in self._streams.values():
+            stream.exhausted = False
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send for ever; problems of the database are waited out."""
+        try:
+            async with asyncio.TaskGroup() as self._workers:
+                while True:
+                    self._wake.clear()
+                    try:
+                        await self.keep()
+                    except Problem as problem:
+                        log.warning("delivery.keep", subscription=self._number, code=problem.code)
+                        await asyncio.sleep(0.5)
+                    self._fill()
+                    await self._sleep()
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Write what is known; what was in flight is sent again by whoever comes next."""
+        try:
+            async with asyncio.timeout(5):
+                await self._ledger.write(self._world.database, self._world.clock.now())
+        except (Problem, TimeoutError):
+            log.warning("delivery.unwritten", subscription=self._number, count=self._ledger.size)
+
+    async def keep(self) -> None:
+        """One round of housekeeping: write outcomes, write the status, read what is due."""
+        now = self._world.clock.now()
+        if self._ledger.size:
+            await self._ledger.write(self._world.database, now)
+        if self._changed:
+            await self._write_status()
+        if self._status == "off":
+            return
+        if not self._secrets and self._spec.handles:
+            async with self._world.database.connection() as tx:
+                self._secrets = await self._world.vault.open(tx, self._spec.handles, subscription=self._subscription.id)
+        for stream in list(self._streams.values()):
+            await self._load(stream, now)
+        idle = self._status == "error" and self._failures > 0 and not any(stream.lanes.size for stream in self._streams.values())
+        if (self._status == "requested" or idle) and not self._closed(now):
+            await self._handshake(now)
+
+    async def look_for_replays(self) -> None:
+        """Open a stream for each replay that has something to send; close those that are through."""
+        async with self._world.database.connection() as tx:
+            found = {int(row["replay"]) for row in await tx.fetch(SQL["pending_replays"], self._number)}
+        for replay in found - self._streams.keys():
+            self._streams[replay] = Stream(replay, max(1, self._spec.concurrency // 4))
+        for replay in self._streams.keys() - found - {0}:
+            if not self._streams[replay].lanes.size:
+                del self._streams[replay]
+
+    # reading
+
+    async def _load(self, stream: Stream, now: datetime) -> None:
+        lanes = stream.lanes
+        for key in lanes.run_dry():
+            rows = await self._rows("load_lane", stream.replay, key, lanes.parked[key], lanes.loaded, _CHUNK)
+            if len(rows) < _CHUNK:
+                del lanes.parked[key]
+            await self._add(stream, rows, now)
+        while lanes.size < _WINDOW and not stream.exhausted:
+            stream.exhausted = True  # a wake-up during the read says otherwise
+            rows = await self._rows("load", stream.replay, lanes.loaded, list(lanes.parked), _CHUNK)
+            stream.exhausted = stream.exhausted and len(rows) < _CHUNK
+            if rows:
+                lanes.loaded = rows[-1].seq
+            await self._add(stream, rows, now)
+
+    async def _rows(self, query: str, *arguments: object) -> list[Job]:
+        async with self._world.database.connection() as tx:
+            return [Job(**row) for row in await tx.fetch(SQL[query], self._number, *arguments)]
+
+    async def _add(self, stream: Stream, jobs: Sequence[Job], now: datetime) -> None:
+        await self._complete(jobs)
+        for job in jobs:
+            stream.lanes.add(job, now)
+
+    async def _complete(self, jobs: Sequence[Job]) -> None:
+        """Give jobs their events, and their bodies where the payload is full."""
+        if not jobs:
+            return
+        async with self._world.database.connection() as tx:
+            events = {event.seq: event for event in await find(tx, [job.seq for job in jobs])}
+            keys = [event.version_key for event in events.values() if event.op != "delete"] if self._spec.payload == "full" else []
+            bodies = await self._world.bodies(tx, keys) if keys else {}
+        for job in jobs:
+            job.event = events.get(job.seq, job.event)
+            job.body = bodies.get(job.event.version_key) if job.event else None
+
+    # sending
+
+    def _fill(self) -> None:
+        """Start workers while there is something to send and a place to send it."""
+        now = self._world.clock.now()
+        for stream in self._streams.values():
+            while stream.active < self._slots(stream, now) and (jobs := self._take(stream, now)):
+                stream.active += 1
+                assert self._workers is not None
+                self._workers.create_task(self._work(stream, jobs))
+
+    def _slots(self, stream: Stream, now: datetime) -> int:
+        if self._status in ("requested", "off") or self._closed(now) or self._ledger.size > _UNWRITTEN:
+            return 0
+        probing = self._failures >= self._world.policy.failures
+        return (1 if stream.replay == 0 or not self._streams[0].lanes.size else 0) if probing else stream.slots
+
+    def _closed(self, now: datetime) -> bool:
+        return self._closed_until is not None and now < self._closed_until
+
+    def _take(self, stream: Stream, now: datetime) -> list[Job]:
+        """The next job, or as many as make a batch, in the order of the log; what is too old or cannot be told dies on the way."""
+        jobs: list[Job] = []
+        while len(jobs) < self._batch and (job := stream.lanes.take(now)) is not None:
+            if (now - job.due_at).total_seconds() > self._world.policy.horizon_s:
+                self._bury(stream, job, Answer(0, "it was not confirmed in time"), now)
+            elif job.event is None:
+                self._bury(stream, job, Answer(0, "the event is no longer kept"), now)
+            else:
+                jobs += [job, *stream.lanes.followers(job, self._batch - len(jobs) - 1)]
+        return sorted(jobs, key=lambda job: job.seq)
+
+    async def _work(self, stream: Stream, jobs: list[Job]) -> None:
+        """Send, settle, take the next: until there is none or no place."""
+        while jobs:
+            answer = await self._send(jobs)
+            now = self._world.clock.now()
+            self._settle(stream, jobs, answer, now)
+            stream.active -= 1
+            jobs = self._take(stream, now) if stream.active < self._slots(stream, now) else []
+            stream.active += bool(jobs)
+        self._wake.set()
+
+    async def _send(self, jobs: list[Job]) -> Answer:
+        try:
+            if self._spec.payload == "full" and jobs[0].attempts and jobs[0].body is None:
+                await self._complete(jobs)
+            parcels = [Parcel(job.event, job.body, job.replay) for job in jobs if job.event is not None]
+            return await self._sink.send(self._spec, parcels, self._secrets)
+        except Exception as error:
+            return Answer(0, explain(error).text)
+
+    # what an answer does
+
+    def _settle(self, stream: Stream, jobs: list[Job], answer: Answer, now: datetime) -> None:
+        if answer.meaning == DELIVERED:
+            self._delivered(stream, jobs, now)
+        else:
+            metrics.FAILED.labels(self._number).inc(len(jobs))
+            self._failed(answer, now)
+            for job in {job.key: job for job in reversed(jobs)}.values():  # the heads: their followers wait behind them
+                self._postpone(stream, job, answer, now, alone=len(jobs) == 1)
+            if answer.meaning == REJECTED and len(jobs) > 1:
+                self._batch = 1  # one of them is bad: find out which
+        if len(stream.lanes.run_dry()) or stream.lanes.size < _WINDOW // 2 or self._ledger.size >= 64 or not stream.lanes.ready:
+            self._wake.set()
+
+    def _delivered(self, stream: Stream, jobs: list[Job], now: datetime) -> None:
+        for job in jobs:
+            self._ledger.delivered(job)
+            stream.lanes.done(job, now)
+        metrics.DELIVERED.labels(self._number).inc(len(jobs))
+        if self._failures:
+            self._failures, self._closed_until, self._changed = 0, None, True
+            self._set_status("active", None)
+            for other in self._streams.values():
+                other.lanes.release(now)
+        elif self._batch < self._spec.batch:
+            self._batch = min(self._spec.batch, self._batch * 2)
+
+    def _postpone(self, stream: Stream, job: Job, answer: Answer, now: datetime, *, alone: bool) -> None:
+        job.attempts += 1
+        if answer.meaning == REJECTED and alone and job.attempts >= self._world.policy.rejections:
+            self._bury(stream, job, answer, now)
+            return
+        wait = max(answer.wait_s, self._world.policy.backoff(job.attempts, self._world.chance))
+        job.body = None
+        stream.lanes.postpone(job, now + timedelta(seconds=min(wait, self._world.policy.horizon_s)))
+        self._ledger.failed(job, answer, now, state="pending", reason=answer.words)
+
+    def _bury(self, stream: Stream, job: Job, answer: Answer, now: datetime) -> None:
+        self._ledger.failed(job, answer, now, state="dead", reason=answer.words)
+        stream.lanes.done(job, now)
+        metrics.DEAD.labels(self._number).inc()
+        log.warning("delivery.dead", subscription=self._number, seq=job.seq, attempts=job.attempts, status=answer.status)
+
+    def _failed(self, answer: Answer, now: datetime) -> None:
+        """Count it; after some in a row close the subscription for a while and show why."""
+        policy = self._world.policy
+        if not self._closed(now):  # others that were under way when it closed do not count again
+            self._failures += 1
+            self._changed = True
+        if answer.meaning == GONE:
+            self._set_status("off", "the endpoint answered that it is gone")
+        elif (self._failures >= policy.failures and not self._closed(now)) or answer.wait_s:
+            pause = max(answer.wait_s, policy.backoff(max(1, self._failures - policy.failures + 1), self._world.chance))
+            self._closed_until = now + timedelta(seconds=min(pause, policy.horizon_s))
+            if self._failures >= policy.failures:
+                self._set_status("error", answer.words)
+
+    async def _handshake(self, now: datetime) -> None:
+        answer = await self._sink.check(self._spec)
+        if answer.meaning == DELIVERED:
+            self._failures, self._closed_until = 0, None
+            self._set_status("active", None)
+        else:
+            self._failed(answer, now)
+            if not self._closed(now):
+                pause = self._world.policy.backoff(self._failures, self._world.chance)
+                self._closed_until = now + timedelta(seconds=pause)
+            self._set_status(self._status, answer.words)
+        await self._write_status()
+
+    def _set_status(self, status: str, reason: str | None) -> None:
+        if (self._status, self._reason) != (status, reason):
+            log.info("subscription.status", subscription=self._number, status=status)
+        self._status, self._reason, self._changed = status, reason, True
+
+    async def _write_status(self) -> None:
+        self._changed = False
+        try:
+            async with self._world.database.transaction() as tx:
+                await tx.execute(SQL["set_failures"], self._number, self._failures, self._closed_until)
+                await tx.execute(SQL["set_status"], self._number, self._status, self._reason)
+                if self._status == "off":
+                    await tx.execute(SQL["discard_pending"], self._number, self._world.clock.now(), "the subscription has ended")
+        except BaseException:
+            self._changed = True
+            raise
+
+    # waiting
+
+    async def _sleep(self) -> None:
+        """Until woken, or until the first thing that waits may go on."""
+        now = self._world.clock.now()
+        times = [at for stream in self._streams.values() if (at := stream.lanes.next_due()) is not None]
+        if self._closed(now) and self._closed_until is not None:
+            times = [self._closed_until]
+        seconds = min(((at - now).total_seconds() for at in times), default=1.0)
+        if seconds > 0 and not self._wake.is_set() and not await self._world.wait(self._wake, seconds):
+            for stream in self._streams.values():
+                stream.exhausted = False  # another process may have made something due
