@@ -25,7 +25,7 @@ from penstock.events import Horizon, append
 from tests.event_versions import Version, Why
 
 SECRET = "whsec_" + "c2VjcmV0LW9mLXRoZS10ZXN0cw=="
-FAST = Policy(retry_s=0.01, cap_s=0.05, horizon_s=3600)
+FAST = Policy(base_s=0.01, cap_s=0.05, horizon_s=3600)
 
 
 class House:

@@ -8,7 +8,7 @@ others: the table of subscribers changes at their place in the log, so that who 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -39,7 +39,16 @@ class Dispatcher:
     """Follows the log with the cursor ``dispatch``."""
 
     def __init__(
-        self, database: Database, horizon: Horizon, vault: Vault, *, matches: Matches, bodies: Bodies, clock: Clock, limit: int = 1000
+        self,
+        database: Database,
+        horizon: Horizon,
+        vault: Vault,
+        *,
+        matches: Matches,
+        bodies: Bodies,
+        clock: Clock,
+        limit: int = 1000,
+        hear: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._database = database
         self._horizon = horizon
@@ -48,12 +57,13 @@ class Dispatcher:
         self._bodies = bodies
         self._clock = clock
         self._limit = limit
+        self._hear = hear
         self._changed = False
 
     async def run(self, wake: Callable[[], None], changed: Callable[[], None]) -> None:
         """Follow for ever; ``wake`` is called when something new is due, ``changed`` when subscribers are others now.
 
-        The wait grows while the log is quiet, up to 0.2 s.
+        The wait grows while the log is quiet, up to 0.2 s; ``hear`` may end it earlier.
         """
         wait = _IDLE_S[0]
         while True:
@@ -69,7 +79,7 @@ class Dispatcher:
                 wake()
                 wait = _IDLE_S[0]
             else:
-                await asyncio.sleep(wait)
+                await self._hear(wait)
                 wait = min(wait * 2, _IDLE_S[1])
 
     async def step(self) -> int:

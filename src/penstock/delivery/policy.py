@@ -40,7 +40,7 @@ class Answer:
 class Policy:
     """When to try again and when to give up; the values come from Settings."""
 
-    retry_s: float = 1.0
+    base_s: float = 1.0
     cap_s: float = 3600.0
     horizon_s: float = 3 * 86400.0
     rejections: int = 5  # a delivery that was refused as often is dead
@@ -48,7 +48,7 @@ class Policy:
 
     def backoff(self, attempt: int, chance: Chance) -> float:
         """Seconds before the retry after failure number ``attempt``: exponential with full jitter, capped."""
-        ceiling = min(self.cap_s, self.retry_s * 2.0 ** min(attempt - 1, 60))
+        ceiling = min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 60))
         return chance.uniform(0, ceiling)
 
 

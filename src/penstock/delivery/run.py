@@ -68,12 +68,14 @@ class Delivery:
         clock: Clock,
         chance: Chance,
         report: Report | None = None,
+        hear: Callable[[float], Awaitable[object]] = asyncio.sleep,
         tls: ssl.SSLContext | None = None,
     ) -> Delivery:
-        """Delivery as the settings want it. ``bodies`` and ``matches`` are the store's; ``source`` is the URI of this server."""
+        """Delivery as the settings want it. ``bodies`` and ``matches`` are the store's; ``source`` is the URI of this server;
+        ``hear`` waits for the bell that is rung when something was written."""
         policy = Policy(settings.delivery_retry_s, settings.delivery_retry_cap_s, settings.delivery_horizon_s)
         world = World(database, vault, bodies, clock, chance, policy)
-        dispatcher = Dispatcher(database, horizon, vault, matches=matches, bodies=bodies, clock=clock)
+        dispatcher = Dispatcher(database, horizon, vault, matches=matches, bodies=bodies, clock=clock, hear=hear)
         client = Client(Door(settings.delivery_allow), timeout_s=settings.delivery_timeout_s, tls=tls)
         return cls(world, dispatcher, client, source=source, report=report)
 
