@@ -1,25 +1,27 @@
-"""Looking things up in the log: by trace, by resource, by event id. For the trace; followers use ``follow``."""
+"""Looking events up, for a trace: by what caused them, by resource, by id."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 
-from penstock.db import Tx
-from penstock.events.log import SQL, Event
+from penstock.db import Tx, named_sql
+from penstock.events.log import Event
+
+_SQL = named_sql(__package__, "look.sql")
 
 
-async def of_traces(tx: Tx, trace_ids: Sequence[str]) -> list[Event]:
-    """The events of these traces, in order; the first thousand."""
-    return [Event(*row) for row in await tx.fetch(SQL["of_traces"], [t for t in trace_ids if t])]
+async def of_traces(tx: Tx, trace_ids: Sequence[str], *, limit: int = 1000) -> list[Event]:
+    """The events that these traces caused, in order."""
+    return [Event(*row) for row in await tx.fetch(_SQL["of_traces"], list(trace_ids), limit)]
 
 
-async def of_resource(tx: Tx, type_: str, id_: str, *, limit: int) -> list[Event]:
-    """The newest events of a resource, the newest first; of a Patient, also those of what belongs to it."""
-    return [Event(*row) for row in await tx.fetch(SQL["of_resource"], type_, id_, f"{type_}/{id_}", limit)]
+async def of_resource(tx: Tx, type_: str, id_: str, *, limit: int = 100) -> list[Event]:
+    """The newest events about a resource, newest first."""
+    return [Event(*row) for row in await tx.fetch(_SQL["of_resource"], type_, id_, limit)]
 
 
 async def of_id(tx: Tx, id_: uuid.UUID) -> Event | None:
-    """The event with this id."""
-    row = await tx.fetchrow(SQL["of_id"], id_)
-    return Event(*row) if row is not None else None
+    """The event with this id, or None."""
+    row = await tx.fetchrow(_SQL["of_id"], id_)
+    return Event(*row) if row else None

@@ -51,19 +51,3 @@ update event_floor set seq = greatest(seq, $1)
 -- name: partitions
 select c.relname as name, pg_get_expr(c.relpartbound, c.oid) as bound
 from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'event'::regclass
-
--- name: of_traces
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
-from event where trace_id = any($1::text[]) order by seq limit 1000
-
--- name: of_resource
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
-from (
-    (select * from event where type = $1 and resource_id = $2 order by seq desc limit $4)
-    union
-    (select * from event where key = $3 order by seq desc limit $4)
-) found order by seq desc limit $4
-
--- name: of_id
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
-from event where id = $1
