@@ -1,4 +1,5 @@
 import copy
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -246,3 +247,22 @@ def test_any_data_is_judged_without_an_exception_or_a_change(content: Resource) 
     before = copy.deepcopy(resource)
     check(resource)
     assert resource == before
+
+
+@pytest.mark.parametrize("body", ["on" * 200_000, "<" * 200_000, "<a " + "on " * 100_000, "<a script" + " " * 200_000, "<a 'ona" * 50_000])
+def test_hostile_narrative_is_judged_in_linear_time(body: str) -> None:
+    started = time.perf_counter()
+    check(patient(text={"status": "generated", "div": f"<div>{body} onx=</div>"}))
+    assert time.perf_counter() - started < 2
+
+
+def test_invented_names_are_not_remembered() -> None:
+    from penstock.formats.fhir import arrange, validate
+
+    patient_test = validate.types.of_type("Patient")
+    remembered = next(cell.cell_contents for cell in patient_test.__closure__ or () if isinstance(cell.cell_contents, dict))  # type: ignore[attr-defined]
+    for number in range(3):
+        invented = patient(**{f"invented{number}": 1})
+        check(invented)
+        arrange.arrange(invented)
+    assert not [name for names in (*remembered, *arrange._shapes["Patient"]) for name in names if name.startswith("invented")]

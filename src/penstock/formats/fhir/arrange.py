@@ -16,7 +16,7 @@ Resource = dict[str, Any]
 #: How the properties should stand (None when they do), and those that hold objects, with their type.
 _Shape = tuple[tuple[str, ...] | None, tuple[tuple[str, str], ...]]
 
-#: By type and properties. Bounded, because property names come from outside.
+#: By type and properties. Only shapes of known properties are kept, and so many: names come from outside.
 _shapes: dict[str, dict[tuple[str, ...], _Shape]] = {}
 _MOST_SHAPES = 500
 
@@ -61,8 +61,10 @@ def _learn(type: str, names: tuple[str, ...]) -> _Shape:
     rank = {name: place for place, name in enumerate(("resourceType", *elements))}
     ordered = tuple(sorted(names, key=lambda name: rank.get(name, len(rank)))) if found else names
     inner = tuple((name, elements[name].type) for name in names if name in elements and not elements[name].primitive)
-    known = _shapes.setdefault(type if found else "", {})
-    if len(known) >= _MOST_SHAPES:
-        known.clear()
-    shape = known[names] = (None if ordered == names else ordered, inner)
+    shape: _Shape = (None if ordered == names else ordered, inner)
+    if found and rank.keys() >= set(names):
+        known = _shapes.setdefault(type, {})
+        if len(known) >= _MOST_SHAPES:
+            known.clear()
+        known[names] = shape
     return shape

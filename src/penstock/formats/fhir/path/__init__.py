@@ -16,7 +16,7 @@ from penstock.formats.fhir.path.parser import parse
 __all__ = ["compile", "parse"]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def compile(expression: str, type: str) -> Callable[[dict[str, Any]], list[Any]]:
     """The function that an expression is, read at resources or elements of a type.
 

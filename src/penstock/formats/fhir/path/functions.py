@@ -73,7 +73,12 @@ def refers(reference: Any, type: str) -> bool:
 def distinct(items: list[Any]) -> list[Any]:
     """Without repetitions, first ones kept. Objects are compared as data."""
     found: list[Any] = []
+    seen: set[tuple[type, Any]] = set()
     for item in items:
-        if not any(item == other and type(item) is type(other) for other in found):
+        if isinstance(item, (dict, list)):
+            if item not in found:
+                found.append(item)
+        elif (type(item), item) not in seen:
+            seen.add((type(item), item))
             found.append(item)
     return found

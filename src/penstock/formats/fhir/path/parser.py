@@ -47,7 +47,7 @@ MAX_LENGTH = 20_000
 MAX_DEPTH = 60
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def parse(text: str) -> Node:
     """The tree of an expression. Problem("invalid") names the position of what does not fit."""
     if len(text) > MAX_LENGTH:

@@ -20,7 +20,7 @@ ALLOWED = frozenset(
 
 _DIV = re.compile(r"\s*<div\b[^<>]*>.*</div\s*>\s*|\s*<div\b[^<>]*/>\s*", re.DOTALL | re.IGNORECASE)
 _tags = re.compile(r"<([^\s/>]*)").findall
-_maybe_runs = re.compile(r"on[a-z]+\s*=|script\s*:").search
+_maybe_runs = re.compile(r"(?<![a-z])on[a-z]+\s*=|script\s*:").search
 _runs = re.compile(r"<[^<>]*(?:[\s/\"']on[a-z]+\s*=|script\s*:)").search
 
 

@@ -21,7 +21,7 @@ PRIMITIVES = {**TESTS, "xhtml": xhtml}
 Names = tuple[str, ...]
 _Plan = tuple[tuple[tuple[str, Test], ...], tuple[tuple[str, Test], ...], list[Found] | None]
 
-#: Shapes remembered for a type. Bounded, because property names come from outside.
+#: Shapes remembered for a type, flawless ones only: property names come from outside.
 _MOST_SHAPES = 500
 
 OBJECT = wrong("structure", "a JSON object is expected here")
@@ -49,9 +49,11 @@ def of_type(name: str) -> Test:
         try:
             values, siblings, found = shapes[names]
         except KeyError:
-            if len(shapes) >= _MOST_SHAPES:
-                shapes.clear()
-            values, siblings, found = shapes[names] = _plan(definition, names)
+            values, siblings, found = plan = _plan(definition, names)
+            if found is None:
+                if len(shapes) >= _MOST_SHAPES:
+                    shapes.clear()
+                shapes[names] = plan
         for name, inner in values:
             if (more := inner(value[name])) is not None:
                 found = under(found, "." + name, more)
