@@ -75,12 +75,12 @@ class App:
             await send_reply(send, reply, trace_id=trace_id, head=scope["method"] == "HEAD", secure=secure, correlation=correlation)
         self._observe(route, scope["method"], reply.status, parts.clock.monotonic() - started, trace_id)
 
-    async def dispatch(self, request: Request) -> Reply:
+    async def dispatch(self, request: Request, parts: Parts | None = None) -> Reply:
         """Answer a request inside another one, for the same caller: an entry of a batch. Never raises."""
         try:
             found, _ = self._find(request)
             self._admit(request, found, inside=True)
-            reply = await self._answer(request, found)
+            reply = await self._answer(request, found, parts)
         except Exception as error:
             return self._refuse(error, request.trace_id, fhir=True)
         if isinstance(reply, Stream):
@@ -101,14 +101,14 @@ class App:
         if found is not None and allows is not None and not allows(request.access, found.params):
             raise Problem("forbidden", "this token does not allow that")
 
-    async def _answer(self, request: Request, found: Found | None) -> Reply | Stream:
+    async def _answer(self, request: Request, found: Found | None, parts: Parts | None = None) -> Reply | Stream:
         if found is None:
             raise Problem("not-found", "there is nothing at this path")
         if found.route is None:
             return _not_served(request, found)
         request.params = found.params
         async with asyncio.timeout(self._parts.settings.request_s):
-            return await found.route.handler(self._parts, request)
+            return await found.route.handler(parts or self._parts, request)
 
     def _refuse(self, error: Exception, trace_id: str, *, fhir: bool) -> Reply:
         problem = explain(error)

@@ -17,7 +17,7 @@ _RETURNS = ("minimal", "representation", "OperationOutcome")
 class Preference(NamedTuple):
     """What the client prefers (http.html#ops and #lenient): what comes back after a write, and what is done about unknown parameters."""
 
-    returns: str = "representation"
+    returns: str | None = None
     handling: str = "strict"
 
 
@@ -69,7 +69,7 @@ def preference(header: str | None) -> Preference:
             found["returns"] = value
         elif name == "handling" and value in ("strict", "lenient"):
             found["handling"] = value
-    return Preference(**found)
+    return Preference(found.get("returns"), found.get("handling", "strict"))
 
 
 @lru_cache(maxsize=256)

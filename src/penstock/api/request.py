@@ -23,7 +23,10 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 
 
 class Request:
-    """What was asked. ``params`` come from the path, ``access`` from the door, ``dispatch`` answers a request inside this one."""
+    """What was asked. ``params`` come from the path, ``access`` from the door.
+
+    ``dispatch`` answers a request inside this one, with other Parts where some are given.
+    """
 
     __slots__ = (
         "_body",
@@ -52,7 +55,7 @@ class Request:
         self.base: str
         self.now: datetime
         self.trace_id: str
-        self.dispatch: Callable[[Request], Awaitable[Reply]]
+        self.dispatch: Callable[[Request, Any], Awaitable[Reply]]
         self._receive = receive
         self._body: bytes | None = None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from penstock.api import admin, feed, health, ingest, metrics, openapi, tokens
-from penstock.api.fhir import history, read, write
+from penstock.api.fhir import history, metadata, read, write
 from penstock.api.router import Route
 
 ROUTES: tuple[Route, ...] = (
     # open: discovery and health
     Route("/health/live", ("GET", "HEAD"), "open", health.live, "Whether the process answers"),
     Route("/health/ready", ("GET", "HEAD"), "open", health.ready, "Whether everything that it needs works"),
+    Route("/fhir/metadata", ("GET", "HEAD"), "open", metadata.metadata, "What this server does (CapabilityStatement)"),
     Route("/fhir/.well-known/smart-configuration", ("GET",), "open", tokens.smart_configuration, "Where tokens are given (SMART)"),
     Route("/auth/jwks", ("GET",), "open", tokens.jwks, "Public keys of access tokens"),
     Route("/auth/token", ("POST",), "open", tokens.token, "Get an access token (client credentials)"),

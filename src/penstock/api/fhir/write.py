@@ -10,7 +10,7 @@ from penstock.api.fhir.accept import decode_resource
 from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
 from penstock.api.negotiate import preference, require_fhir, want_fhir
 from penstock.api.parts import Parts
-from penstock.api.reply import Header, Reply
+from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.errors import Problem
 from penstock.formats.fhir.json import encode
@@ -76,22 +76,18 @@ def cause(request: Request) -> Cause:
     return Cause(request.trace_id, None, request.access.client, request.now)
 
 
-def written(request: Request, outcome: Written) -> Reply:
-    """The answer to a write (http.html#2.21.0.5): 201 only for what is new, the resource unless the client prefers less."""
+def written(request: Request, outcome: Written, *, returns: str = "representation") -> Reply:
+    """The answer to a write (http.html#2.21.0.5): 201 only for what is new; what comes back is ``returns`` unless the client says."""
     headers = version_headers(outcome.ver, outcome.last_updated)
     if outcome.op == "delete" or not outcome.body:
         return Reply(204, headers=headers[:1])
     location = f"{request.base}/fhir/{outcome.type}/{outcome.id}/_history/{outcome.ver}".encode()
     headers = (*headers, (b"location", location))
-    return _preferred(request, 201 if outcome.op == "create" else 200, outcome.body, headers)
-
-
-def _preferred(request: Request, status: int, body: bytes, headers: tuple[Header, ...]) -> Reply:
-    returns = preference(request.header(b"prefer")).returns
+    status = 201 if outcome.op == "create" else 200
+    returns = preference(request.header(b"prefer")).returns or returns
     if returns == "minimal":
         return Reply(status, headers=headers)
-    if returns == "OperationOutcome":
-        body = encode(success("the change is stored"))
+    body = encode(success("the change is stored")) if returns == "OperationOutcome" else outcome.body
     return fhir_reply(status, body, headers, pretty=pretty_wanted(request))
 
 

@@ -1,0 +1,48 @@
+"""An entry of a Bundle as a request of its own, and the answer to it as an entry of the response."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from penstock.api.fhir.entries import Entry
+from penstock.api.reply import Reply
+from penstock.api.request import Request
+from penstock.formats.fhir import json
+
+_HEADERS = {
+    "ifMatch": b"if-match",
+    "ifNoneExist": b"if-none-exist",
+    "ifNoneMatch": b"if-none-match",
+    "ifModifiedSince": b"if-modified-since",
+}
+_RESPONSE = ((b"location", "location"), (b"etag", "etag"), (b"last-modified", "lastModified"))
+
+
+def inner(request: Request, entry: Entry) -> Request:
+    """The request that an entry is, for the same caller."""
+    headers = {_HEADERS[name]: value.encode() for name, value in entry.conditions.items()}
+    headers[b"content-type"] = b"application/fhir+json"
+    headers[b"prefer"] = request.headers.get(b"prefer", b"return=minimal")
+    body = json.encode(entry.resource) if entry.resource is not None else b""
+    return request.inner(entry.method, "/fhir/" + entry.target, headers, body)
+
+
+def entry_of(reply: Reply) -> bytes:
+    """The entry that tells of a reply: status and version always, the resource where there is one to show."""
+    response: dict[str, object] = {"status": str(reply.status)}
+    for header, name in _RESPONSE:
+        value = reply.header(header)
+        if value is not None:
+            response[name] = _instant(value) if name == "lastModified" else value.decode()
+    told = orjson.dumps(response)
+    if not reply.body:
+        return b'{"response":%b}' % told
+    if reply.status >= 400:
+        return b'{"response":%b,"outcome":%b}}' % (told[:-1], reply.body)
+    return b'{"resource":%b,"response":%b}' % (reply.body, told)
+
+
+def _instant(http_date: bytes) -> str:
+    return parsedate_to_datetime(http_date.decode()).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,61 @@
+"""``POST /fhir``: a batch, whose entries stand for themselves, or a transaction (http://hl7.org/fhir/R4/http.html#transaction)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from penstock.api.fhir.answers import entry_of, inner
+from penstock.api.fhir.bundles import bundle
+from penstock.api.fhir.entries import ORDER, Entry, entries
+from penstock.api.fhir.subject import fhir_reply, pretty_wanted
+from penstock.api.fhir.transaction import transaction
+from penstock.api.negotiate import require_fhir, want_fhir
+from penstock.api.parts import Parts
+from penstock.api.problems import render
+from penstock.api.reply import Reply
+from penstock.api.request import Request
+from penstock.errors import Problem, Problems
+from penstock.formats.fhir import json
+
+#: So many entries of a batch are done at once: enough for one group commit, too few to crowd out other callers.
+_AT_ONCE = 64
+
+
+async def submit(parts: Parts, request: Request) -> Reply:
+    """Do what the Bundle in the body asks for."""
+    want_fhir(request)
+    require_fhir(request)
+    given = json.decode(await request.body())
+    if given.get("resourceType") != "Bundle":
+        raise Problem("invalid", "only a Bundle is posted here", at="resourceType")
+    found = list(entries(given, request.base + "/fhir"))
+    kind = given.get("type")
+    if kind == "batch":
+        answers = await _batch(request, found)
+    elif kind == "transaction":
+        problems = [each for each in found if isinstance(each, Problem)]
+        if problems:
+            raise Problems(problems)
+        answers = await transaction(parts, request, [each for each in found if isinstance(each, Entry)])
+    else:
+        raise Problem("not-supported", "a Bundle that is posted here is a batch or a transaction", at="Bundle.type")
+    return fhir_reply(200, bundle(f"{kind}-response", answers), pretty=pretty_wanted(request))
+
+
+async def _batch(request: Request, found: Sequence[Entry | Problem]) -> list[bytes]:
+    """Each entry is a request of its own, through the same door."""
+    answers: dict[int, Reply] = {}
+    todo: list[Entry] = []
+    for number, entry in enumerate(found):
+        if isinstance(entry, Problem):
+            answers[number] = render(entry, fhir=True)
+        else:
+            todo.append(entry)
+    for method in ORDER:
+        of_method = [entry for entry in todo if entry.method == method]
+        for start in range(0, len(of_method), _AT_ONCE):
+            some = of_method[start : start + _AT_ONCE]
+            replies = await asyncio.gather(*(request.dispatch(inner(request, entry), None) for entry in some))
+            answers |= {entry.number: reply for entry, reply in zip(some, replies, strict=True)}
+    return [entry_of(answers[number]) for number in range(len(found))]

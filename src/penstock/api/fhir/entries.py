@@ -1,0 +1,108 @@
+"""The entries of a batch or transaction, read (http://hl7.org/fhir/R4/bundle.html#bundle, http.html#transaction)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.errors import Problem, Problems
+
+Resource = dict[str, Any]
+
+#: The most entries that one Bundle may have.
+MOST = 10_000
+#: The order in which a transaction does its entries, whatever order they have (http.html#2.21.0.17.2).
+ORDER = ("DELETE", "POST", "PUT", "GET", "HEAD")
+_URL = re.compile(r"([A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?(/_history(?:/[A-Za-z0-9\-.]+)?)?(?:\?(\S*))?")
+_TEXTS = ("ifMatch", "ifNoneExist", "ifNoneMatch", "ifModifiedSince")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. ``target`` is its URL below ``/fhir/``; ``at`` is its place in the Bundle."""
+
+    number: int
+    method: str
+    target: str
+    type: str
+    id: str | None
+    criteria: str | None
+    full_url: str | None
+    resource: Resource | None
+    conditions: dict[str, str]
+
+    @property
+    def at(self) -> str:
+        return f"Bundle.entry[{self.number}]"
+
+    @property
+    def reads(self) -> bool:
+        """Whether it only looks."""
+        return self.method in ("GET", "HEAD")
+
+
+def entries(bundle: Resource, base: str) -> Iterator[Entry | Problem]:
+    """Every entry of a Bundle, or what is wrong with it; ``base`` is the URL of our FHIR endpoint."""
+    found = bundle.get("entry", [])
+    if not isinstance(found, list):
+        raise Problem("structure", "this is a list", at="Bundle.entry")
+    if len(found) > MOST:
+        raise Problem("too-long", "a Bundle has more entries than this server accepts", at="Bundle.entry")
+    for number, entry in enumerate(found):
+        try:
+            yield _entry(number, entry, base)
+        except Problem as problem:
+            yield problem
+
+
+def within(problem: Problem, at: str) -> Problem:
+    """A problem of an entry as a problem of the Bundle: ``Patient.name`` becomes ``Bundle.entry[2].resource.name``."""
+    if isinstance(problem, Problems):
+        return Problems([within(each, at) for each in problem.problems])
+    if problem.at.startswith("Bundle."):
+        return problem
+    _, dot, rest = problem.at.partition(".")
+    inside = f"{at}.resource.{rest}" if dot and problem.at[0].isupper() else at
+    return Problem(problem.code, problem.text, at=inside)
+
+
+def _entry(number: int, entry: Any, base: str) -> Entry:
+    at = f"Bundle.entry[{number}]"
+    if not isinstance(entry, dict):
+        raise Problem("structure", "this is an object", at=at)
+    request = entry.get("request")
+    if not isinstance(request, dict):
+        raise Problem("required", "an entry of a batch or transaction has a request", at=f"{at}.request")
+    method = request.get("method")
+    if method not in ORDER:
+        raise Problem("not-supported", "an entry is a GET, HEAD, POST, PUT or DELETE", at=f"{at}.request.method")
+    target = _target(request.get("url"), base, at)
+    found = _URL.fullmatch(target)
+    if found is None:
+        raise Problem("invalid", "the URL of an entry is a type, or a resource of this server", at=f"{at}.request.url")
+    type_, id_, history, criteria = found.groups()
+    if method not in ("GET", "HEAD") and history:
+        raise Problem("invalid", "a history is only read", at=f"{at}.request.url")
+    resource = entry.get("resource")
+    if (method in ("POST", "PUT")) != isinstance(resource, dict):
+        raise Problem("required", "a POST or PUT has a resource, and nothing else has", at=f"{at}.resource")
+    full_url = entry.get("fullUrl")
+    if full_url is not None and not isinstance(full_url, str):
+        raise Problem("structure", "this is a text", at=f"{at}.fullUrl")
+    return Entry(number, method, target, type_, id_, criteria, full_url, resource, _conditions(request, at))
+
+
+def _target(url: Any, base: str, at: str) -> str:
+    if not isinstance(url, str):
+        raise Problem("required", "an entry has a URL", at=f"{at}.request.url")
+    return url.removeprefix(base).removeprefix("/")
+
+
+def _conditions(request: Resource, at: str) -> dict[str, str]:
+    given = {name: request[name] for name in _TEXTS if name in request}
+    for name, value in given.items():
+        if not isinstance(value, str) or not value.isprintable():
+            raise Problem("structure", "this is a text", at=f"{at}.request.{name}")
+    return given
