@@ -1,0 +1,12 @@
+"""The mapping compiler and the tables that it compiles: HL7 v2 messages to FHIR R4 resources, with lineage and remainder.
+
+Pure: no clock, no settings, no I/O but the reading of the package's own tables. It does not know the store: `merge` is a function
+of two resources. Verbs: ``plan`` (compile), ``convert``, ``merge``, ``explain``, ``to_bundle``. The semantics are in docs/mapping.md.
+"""
+
+from penstock.convert.api import convert, plan, to_bundle
+from penstock.convert.engine import Converted
+from penstock.convert.plan import Plan
+from penstock.convert.run import Context, Lineage, Null, Steward
+
+__all__ = ["Context", "Converted", "Lineage", "Null", "Plan", "Steward", "convert", "plan", "to_bundle"]

@@ -1,0 +1,57 @@
+"""What other parts call: a plan, and a message through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from penstock.convert import engine
+from penstock.convert.engine import Converted
+from penstock.convert.plan import Plan, Structure, build
+from penstock.convert.rows import Row, table
+from penstock.convert.run import Context, Resource
+from penstock.errors import Problem
+from penstock.formats.hl7v2 import Message
+
+STRUCTURES = ("ADT_A01", "ADT_A02", "ADT_A05", "ADT_A11", "ORU_R01")
+
+
+@cache
+def triggers() -> dict[str, str]:
+    """Message structure by type and trigger event (HL7 table 0354)."""
+    return {row["trigger"]: row["structure"] for row in table("structures", "triggers")}
+
+
+@cache
+def _plan(overlay: tuple[Row, ...]) -> Plan:
+    return build(STRUCTURES, overlay)
+
+
+def plan(overlay: Sequence[Row] = ()) -> Plan:
+    """All supported structures, compiled once for each overlay. Bad rows are raised together as an ExceptionGroup of Problems."""
+    return _plan(tuple(overlay))
+
+
+def structure_of(message: Message, plan: Plan) -> Structure:
+    """By type and trigger first: MSH-9.3 is often wrong or missing; then by MSH-9.3."""
+    type, trigger, named = message.get("MSH-9.1"), message.get("MSH-9.2"), message.get("MSH-9.3")
+    if not trigger and "_" in type:
+        type, _, trigger = type.partition("_")
+    found = triggers().get(f"{type}^{trigger}")
+    if found not in plan.structures:
+        raise Problem("not-supported", "there is no map for this message type and trigger event", at="MSH-9" if not named else "MSH-9.2")
+    return plan.structures[found]
+
+
+def convert(message: Message, plan: Plan, context: Context) -> Converted:
+    """One message into resources, with the way back of each value. Problem("not-supported") when no map knows its trigger event."""
+    return engine.convert(message, structure_of(message, plan), plan, context)
+
+
+def to_bundle(converted: Converted) -> Resource:
+    """A transaction Bundle of the resources: each is put under its id."""
+    entries = [
+        {"fullUrl": f"{one['resourceType']}/{one['id']}", "resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+        for one in converted.resources
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}

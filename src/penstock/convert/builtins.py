@@ -1,0 +1,219 @@
+"""Data type maps that no row can say, by the name that rows use: `@authority`, `@system`, `@lines`, `@location`, `@range`, `@units`.
+
+Each takes what generated code gives a map and logs its lineage under the rule that a reader would look for.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from penstock.convert.primitives import decimal
+from penstock.convert.rows import table
+from penstock.convert.run import Resource, Run, pick
+from penstock.formats.hl7v2.escape import render, unescape
+from penstock.formats.hl7v2.message import NULL
+
+EMPTY = ("", NULL)
+PHYSICAL = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+RANGE = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*-\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*$")
+UCUM = "http://unitsofmeasure.org"
+
+
+class Builtin(NamedTuple):
+    """kind is value, lines, element or resource; `type` is what it fills."""
+
+    function: Any
+    kind: str
+    type: str = ""
+
+
+def authority(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """HD as the system of an identifier."""
+    parts = [run.text(part) if part != NULL else "" for part in raw.split(delim)]
+    return run.codes.authority(parts, run.context.authorities), src
+
+
+def plain_authority(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """A namespace alone (EI.2, FC.1) as the system of an identifier."""
+    text, leaf = run.leaf(raw, src)
+    return run.codes.authority([text], run.context.authorities), leaf
+
+
+def system(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """The name of a coding system (table 0396) as a URI."""
+    text, leaf = run.leaf(raw, src)
+    if not text.strip():
+        return "", leaf
+    return run.codes.system(text.strip(), run.context.code_systems, run.facility)[0], leaf
+
+
+def first(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """The first component."""
+    return run.leaf(raw, src)
+
+
+def lines(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """ST, TX, FT as text: all of it, formatting commands laid out; these types have no components."""
+    return render(raw, run.cuts, run.charset), src
+
+
+def location(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
+    """PL: `out` becomes the most granular location that is named; the coarser ones are chained by partOf (IG, PV1-3)."""
+    parts = raw.split(delim)
+    named = [level for level in LEVELS if pick(parts, level.component) not in EMPTY]
+    node, number, path = out, me, ""
+    for place, level in enumerate(named):
+        text, leaf = run.leaf(pick(parts, level.component), f"{src}.{level.component}")
+        if not text.strip():
+            continue
+        rule = f"PL[Location]:{level.component}#1"
+        fill_location(run, number, node, level, text.strip(), rule, leaf)
+        run.instances[number].key = "/".join((run.facility, *(f"{lv.code}:{run.text(pick(parts, lv.component))}" for lv in reversed(named[place:]))))
+        if place + 1 < len(named):
+            parent = run.new("Location", source=src)
+            part_of: Resource = {}
+            run.refer(number, part_of, "partOf.", parent, rule, leaf)
+            node["partOf"] = part_of
+            node, number = parent.body, parent.number
+    if len(out) > 1 and pick(parts, 9) not in EMPTY:
+        text, leaf = run.leaf(pick(parts, 9), f"{src}.9")
+        out["description"] = text
+        run.lineage.append((me, "description", "PL[Location]:9#1", leaf))
+
+
+def fill_location(run: Run, number: int, node: Resource, level: Level, text: str, rule: str, leaf: str) -> None:
+    node["identifier"] = [{"value": text}]
+    node["status"] = "active"
+    node["name"] = text
+    node["mode"] = "instance"
+    node["physicalType"] = {"coding": [{"system": PHYSICAL, "code": level.code, "display": level.display}]}
+    for name in ("identifier[0].value", "status", "name", "mode", "physicalType.coding[0].code"):
+        run.lineage.append((number, name, rule, leaf))
+
+
+def name(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """XPN as one line: prefix, given, further given, family, suffix."""
+    parts = [run.text(part) if part != NULL else "" for part in raw.split(delim)]
+    return " ".join(filter(None, (pick(parts, number) for number in (5, 2, 3, 1, 4)))), src
+
+
+def attachment(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
+    """ED: base64 is checked and kept, anything else is encoded (R4 Attachment.data is base64Binary)."""
+    parts = raw.split(delim)
+    data = unescape(pick(parts, 5), run.cuts, run.charset)
+    if not data or data == NULL:
+        return
+    if run.text(pick(parts, 4)).lower() == "base64":
+        data = "".join(data.split())
+        if not base64_valid(data):
+            run.note(f"{src}.5", "this is not base64")
+            return
+        run.lineage.append((me, at + "data", "ED[Attachment]:4#1", f"{src}.4"))
+    else:
+        data = base64.b64encode(data.encode()).decode("ascii")
+    out["contentType"] = media_type(run.text(pick(parts, 2)), run.text(pick(parts, 3)))
+    out["data"] = data
+    run.lineage.append((me, at + "data", "ED[Attachment]:5#1", f"{src}.5"))
+    for number in (2, 3):
+        if pick(parts, number) not in EMPTY:
+            run.lineage.append((me, at + "contentType", f"ED[Attachment]:{number}#1", f"{src}.{number}"))
+
+
+def base64_valid(data: str) -> bool:
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def media_type(kind: str, subtype: str) -> str:
+    """Tables 0191 and 0291 as a MIME type; `application/octet-stream` where they say nothing that MIME knows."""
+    kind, subtype = kind.strip().lower(), subtype.strip().lower()
+    if "/" in subtype:
+        return subtype
+    known = MEDIA.get(subtype)
+    if known:
+        return known
+    if kind in ("text", "image", "audio", "video", "application") and subtype and all(c.isalnum() or c in ".+-" for c in subtype):
+        return f"{kind}/{subtype}"
+    return "text/plain" if kind in ("tx", "ft", "text") else "application/octet-stream"
+
+
+MEDIA = {"pdf": "application/pdf", "jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "tiff": "image/tiff",
+         "html": "text/html", "xml": "application/xml", "rtf": "application/rtf", "dicom": "application/dicom", "plain": "text/plain"}  # fmt: skip
+
+
+def pointer(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
+    """RP: where the data is."""
+    parts = raw.split(delim)
+    text, leaf = run.leaf(pick(parts, 1), f"{src}.1")
+    if not text.strip() or any(c.isspace() for c in text.strip()):
+        return
+    out["contentType"] = media_type(run.text(pick(parts, 3)), run.text(pick(parts, 4)))
+    out["url"] = text.strip()
+    run.lineage.append((me, at + "url", "RP[Attachment]:1#1", leaf))
+    for number in (3, 4):
+        if pick(parts, number) not in EMPTY:
+            run.lineage.append((me, at + "contentType", "RP[Attachment]:3#1", f"{src}.{number}"))
+
+
+def comparator(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
+    """SN as a Quantity: comparator and number."""
+    parts = raw.split(delim)
+    sign = run.text(pick(parts, 1)).strip()
+    number = run.text(pick(parts, 2)).strip()
+    if not number:
+        return
+    value = decimal(run, number, f"{src}.2")
+    if value is None:
+        return
+    if sign in ("<", "<=", ">=", ">"):
+        out["comparator"] = sign
+        run.lineage.append((me, at + "comparator", "SN[Quantity]:1#1", f"{src}.1"))
+    elif sign == "=":
+        run.lineage.append((me, at + "value", "SN[Quantity]:1#1", f"{src}.1"))
+    out["value"] = value
+    run.lineage.append((me, at + "value", "SN[Quantity]:2#1", f"{src}.2"))
+
+
+class Level(NamedTuple):
+    component: int
+    code: str
+    display: str
+
+
+LEVELS = tuple(Level(int(row["component"]), row["code"], row["display"]) for row in table("codes", "location-levels"))
+
+
+def reference_range(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
+    """OBX-7: always its text; low and high as well where it is plainly `low-high`."""
+    text = unescape(raw, run.cuts, run.charset).strip()
+    if not text:
+        return
+    found = RANGE.match(text)
+    if found is not None:
+        out["low"] = {"value": Decimal(found[1])}
+        out["high"] = {"value": Decimal(found[2])}
+        run.lineage.append((me, at + "low.value", "OBX[Observation]:7#1", src))
+        run.lineage.append((me, at + "high.value", "OBX[Observation]:7#1", src))
+    out["text"] = text
+    run.lineage.append((me, at + "text", "OBX[Observation]:7#1", src))
+
+
+BUILTINS: dict[str, Builtin] = {
+    "@authority": Builtin(authority, "value"),
+    "@first": Builtin(first, "value"),
+    "@namespace": Builtin(plain_authority, "value"),
+    "@system": Builtin(system, "value"),
+    "@lines": Builtin(lines, "lines"),
+    "@location": Builtin(location, "resource", "Location"),
+    "@name": Builtin(name, "value"),
+    "@attachment": Builtin(attachment, "element", "Attachment"),
+    "@pointer": Builtin(pointer, "element", "Attachment"),
+    "@comparator": Builtin(comparator, "element", "Quantity"),
+    "@range": Builtin(reference_range, "element", "BackboneElement"),
+}

@@ -1,0 +1,181 @@
+"""The conversion itself: place the segments, run the compiled steps, tie the references, give ids, fill what R4 requires, account for the rest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from penstock.convert.finish import Finish
+from penstock.convert.grammar import Cursor, Move
+from penstock.convert.identity import Identities
+from penstock.convert.plan import Plan, Reference, Step, Structure
+from penstock.convert.remainder import account
+from penstock.convert.run import Context, GroupPath, Instance, Lineage, Null, Resource, Run, Steward
+from penstock.formats.hl7v2 import Message
+
+
+class Converted(NamedTuple):
+    """What a message became."""
+
+    resources: list[Resource]
+    lineage: list[Lineage]
+    nulls: list[Null]
+    remainder: list[tuple[str, str]]
+    steward: list[Steward]
+    structure: str
+    version: str
+
+    @property
+    def warnings(self) -> list[tuple[str, str]]:
+        """The part of the remainder that looks like a mistake of the sender: values that stand where they do not belong."""
+        return [(source, reason) for source, reason in self.remainder if reason.startswith("drift: ")]
+
+
+class Scope:
+    """Which instance a label means, seen from a place: the latest one that shares the longest group prefix, and no other group's."""
+
+    def __init__(self, structure: Structure) -> None:
+        self.structure = structure
+        self.index: dict[tuple[str, str, GroupPath], Instance] = {}
+        self.nodes: dict[int, tuple[int, ...]] = {}
+
+    def register(self, instance: Instance, label: str, path: GroupPath, groups: tuple[int, ...]) -> None:
+        instance.depth_of = groups
+        for depth in range(len(path) + 1):
+            self.index[(instance.type, label, path[:depth])] = instance
+
+    def find(self, type: str, label: str, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
+        """Longest prefix first; an instance of a sibling occurrence of the same group is not ours."""
+        for depth in range(len(path), -1, -1):
+            found = self.index.get((type, label, path[:depth]))
+            if found is not None:
+                return found if depth >= shared(found.depth_of, groups) else None
+        return None
+
+
+def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+class Pending(NamedTuple):
+    step: Step
+    position: int
+    instance: Instance
+
+
+def run_plan(message: Message, structure: Structure, plan: Plan, context: Context) -> tuple[Run, list[Move | None], Scope, list[Pending]]:
+    """Everything up to the references: resources filled, without ids."""
+    run = Run(message, plan.codes, context)
+    cursor = Cursor(structure.grammar)
+    moves: list[Move | None] = []
+    for segment in message.segments:
+        move, path = cursor.place(segment.name)
+        moves.append(move)
+        run.paths.append(path if move is not None else ())
+    scope = Scope(structure)
+    pending: list[Pending] = []
+    for position, move in enumerate(moves):
+        if move is not None:
+            for step in structure.steps.get(move.node.number, ()):
+                take(run, scope, step, move, position, pending)
+    return run, moves, scope, pending
+
+
+def take(run: Run, scope: Scope, step: Step, move: Move, position: int, pending: list[Pending]) -> None:
+    """One segment into one resource."""
+    segment, path = run.segments[position], run.paths[position]
+    if step.condition is not None and not step.condition(run, segment.fields, position):
+        return
+    groups = tuple(number for number, _ in path)
+    instance = scope.find(step.type, step.label, path, groups)
+    if instance is None or (instance.creator == segment.name and instance.source != run.sids[position]):
+        if step.joins:
+            return
+        instance = run.new(step.type, path, segment.name, run.sids[position])
+        scope.register(instance, step.label, path, groups)
+    step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
+    pending.append(Pending(step, position, instance))
+
+
+def convert(message: Message, structure: Structure, plan: Plan, context: Context) -> Converted:
+    run, moves, scope, pending = run_plan(message, structure, plan, context)
+    made = [instance for instance in run.instances if not instance.empty]
+    Identities(run, lambda instance, type: near(scope, instance, type)).assign(made)
+    tie(run, scope, pending)
+    return Finish(run, structure, plan, moves).result(made, account)
+
+
+def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
+    """The instance of a type, of whatever label, nearest to another one."""
+    for label in ("1", "", "n", "2"):
+        found = scope.find(type, label, instance.path, tuple(number for number, _ in instance.path))
+        if found is not None and not found.empty:
+            return found
+    return None
+
+
+def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
+    """References: those that the message map makes between resources, then those inside a map."""
+    own: dict[int, dict[tuple[str, str], Instance]] = {}
+    for step, position, instance in pending:
+        own.setdefault(position, {})[(step.type, step.label)] = instance
+    for step, position, instance in pending:
+        if instance.empty:
+            continue
+        path = run.paths[position]
+        groups = tuple(number for number, _ in path)
+        mine = own[position]
+        for reference in step.references:
+            left = mine.get((reference.type, reference.label)) or scope.find(reference.type, reference.label, path, groups)
+            if left is None or left.empty:
+                continue
+            if reference.text:
+                put(run, left, reference, reference.text, run.sids[position])
+                continue
+            right = mine.get((reference.to, reference.to_label)) or scope.find(reference.to, reference.to_label, path, groups)
+            if right is not None and not right.empty and right is not left:
+                put(run, left, reference, f"{right.type}/{right.id}", run.sids[position])
+    for node, to in run.references:
+        if to.empty:
+            node.clear()
+        else:
+            node["reference"] = f"{to.type}/{to.id}"
+
+
+def put(run: Run, instance: Instance, reference: Reference, value: str, source: str) -> None:
+    """Set a reference at its path; a repeating element gets another entry unless it has this one."""
+    node, at = instance.body, ""
+    last = len(reference.path) - 1
+    for place, (step, many) in enumerate(zip(reference.path, reference.many, strict=True)):
+        end = place == last and bool(reference.text)
+        if end:
+            node[step.name] = value
+        elif many:
+            items = node.setdefault(step.name, [])
+            rest = [one.name for one in reference.path[place + 1 :]]
+            same = next((i for i, item in enumerate(items) if holds(item, rest, value)), None) if not reference.text else (len(items) - 1 if items else None)
+            if same is not None:
+                if not reference.text:
+                    return
+                node, at = items[same], f"{at}{step.name}[{same}]."
+                continue
+            items.append({})
+            node, at = items[-1], f"{at}{step.name}[{len(items) - 1}]."
+            continue
+        else:
+            node = node.setdefault(step.name, {})
+        at += step.name + ("" if end else ".")
+    if not reference.text:
+        node["reference"] = value
+        at += "reference"
+    run.lineage.append((instance.number, at, reference.rule, source))
+
+
+def holds(item: Resource, rest: list[str], value: str) -> bool:
+    for name in rest:
+        item = item.get(name, {})
+    return isinstance(item, dict) and item.get("reference") == value

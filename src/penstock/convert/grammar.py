@@ -1,0 +1,178 @@
+"""A message structure as a tree of groups and segments, read from a message map, and a lenient matcher that never drops a segment.
+
+The matcher keeps one position. For the next segment it looks, from the innermost open group outwards, for a place later in the group,
+then for a new occurrence of a repeating group that may begin with it. What fits nowhere ahead but is known is taken out of order, in the
+innermost open group that knows it; what the structure does not know at all is left to the remainder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from penstock.convert.rows import Row
+from penstock.errors import Problem
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A segment or a group. `depth` is the number of groups around it."""
+
+    name: str
+    many: bool
+    least: int
+    parent: Node | None
+    depth: int
+    group: bool
+    rows: list[Row] = field(default_factory=list)
+    children: list[Node] = field(default_factory=list)
+    number: int = 0
+
+    @property
+    def groups(self) -> tuple[Node, ...]:
+        """The groups around this node, outermost first, without the message itself."""
+        line: list[Node] = []
+        node = self.parent
+        while node is not None and node.parent is not None:
+            line.insert(0, node)
+            node = node.parent
+        return tuple(line)
+
+    def firsts(self) -> set[str]:
+        """The segments that an occurrence of this group may begin with: up to and with its first required member."""
+        if not self.group:
+            return {self.name}
+        names: set[str] = set()
+        for child in self.children:
+            names |= child.firsts()
+            if child.least:
+                break
+        return names
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where a segment goes: the node, how many groups stay open, whether it came out of order."""
+
+    node: Node
+    kept: int
+    strayed: bool
+
+
+def tree(name: str, rows: Iterable[Row]) -> Node:
+    """The tree that the rows of one message map describe; rows of one segment in a row belong to one node."""
+    root = Node(name, many=False, least=1, parent=None, depth=0, group=True)
+    open_group, last = root, ""
+    for row in rows:
+        kind, _, cardinality = row.type.partition(" ")
+        least, _, most = cardinality.partition("..")
+        short = row.source.rpartition(".")[2]
+        if kind == "end":
+            if open_group.parent is None:
+                raise Problem("structure", "a message map closes a group that is not open", at=row.rule)
+            open_group, last = open_group.parent, ""
+            continue
+        known = next((child for child in open_group.children if last == row.source and child.name == short), None)
+        if known is None:
+            depth = open_group.depth + 1 if open_group.parent is not None else open_group.depth
+            known = Node(short, most == "*", int(least or 0), open_group, depth, kind == "begin")
+            open_group.children.append(known)
+        if kind == "begin":
+            open_group, last = known, ""
+        else:
+            known.rows.append(row)
+            last = row.source
+    if open_group is not root:
+        raise Problem("structure", "a message map leaves a group open", at=name)
+    for number, node in enumerate(walk(root)):
+        node.number = number
+        node.depth = len(node.groups)
+    return root
+
+
+def walk(node: Node) -> Iterable[Node]:
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
+class Grammar:
+    """The matcher: moves are worked out once for each (position, segment name) and remembered."""
+
+    def __init__(self, root: Node) -> None:
+        self.root = root
+        self.nodes = list(walk(root))
+        self.names = {node.name for node in self.nodes if not node.group}
+        self.moves: dict[tuple[int, str], Move | None] = {}
+
+    def move(self, node: Node, name: str) -> Move | None:
+        """The next position from `node` for a segment of that name; None when the structure does not know the name."""
+        key = (node.number, name)
+        if key not in self.moves:
+            self.moves[key] = self.search(node, name)
+        return self.moves[key]
+
+    def search(self, node: Node, name: str) -> Move | None:
+        if name not in self.names:
+            return None
+        if node.parent is None:
+            found = inside(self.root, name)
+            return Move(found, 0, strayed=False) if found else None
+        return self.ahead(node, name) or self.behind(node, name)
+
+    def ahead(self, node: Node, name: str) -> Move | None:
+        """Same segment again, later in a group around it, or a new occurrence of such a group."""
+        child, group = node, node.parent
+        if node.name == name and (node.many or name not in (group.firsts() if group and group.many else ())):
+            return Move(node, node.depth, strayed=not node.many)
+        while group is not None:
+            place = group.children.index(child)
+            for later in group.children[place + 1 :]:
+                found = inside(later, name)
+                if found is not None:
+                    return Move(found, len(group.groups) + (group.parent is not None), strayed=False)
+            if group.many and name in group.firsts():
+                found = inside(group, name)
+                if found is not None:
+                    return Move(found, len(group.groups), strayed=False)
+            child, group = group, group.parent
+        return None
+
+    def behind(self, node: Node, name: str) -> Move | None:
+        """The innermost open group that knows the segment anywhere: it came out of order."""
+        group = node.parent
+        while group is not None:
+            found = inside(group, name)
+            if found is not None:
+                return Move(found, len(group.groups) + (group.parent is not None), strayed=True)
+            group = group.parent
+        return None
+
+
+def inside(node: Node, name: str) -> Node | None:
+    """The first segment of that name in a subtree, in document order."""
+    return next((one for one in walk(node) if not one.group and one.name == name), None)
+
+
+class Cursor:
+    """A position in one message: the node and, for each open group, which occurrence it is."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.node = grammar.root
+        self.path: tuple[tuple[int, int], ...] = ()
+        self.counts: dict[tuple[tuple[int, int], ...], dict[int, int]] = {}
+
+    def place(self, name: str) -> tuple[Move | None, tuple[tuple[int, int], ...]]:
+        """Move to the next segment; a group is (node number, occurrence)."""
+        move = self.grammar.move(self.node, name)
+        if move is None:
+            return None, self.path
+        path = self.path[: move.kept]
+        groups = move.node.groups
+        for group in groups[len(path) :]:
+            counts = self.counts.setdefault(path, {})
+            counts[group.number] = counts.get(group.number, 0) + 1
+            path = (*path, (group.number, counts[group.number]))
+        self.node, self.path = move.node, path
+        return move, path

@@ -1,0 +1,171 @@
+"""Deterministic ids: the same business identifiers give the same resource id, so that the same message again changes nothing.
+
+A key is text; an id is the version 5 UUID of it in our own namespace. Keys hold the tenant, the type, and what identifies the thing:
+a system and value; for numbers without an authority the sender's facility stands for it. What nothing identifies takes the message's
+control id and its position there: again the same for the same message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha1
+from uuid import UUID
+
+from penstock.convert.rows import table
+from penstock.convert.run import Instance, Resource, Run
+
+NAMESPACE = UUID("5b1c0c5e-3f0e-5d52-9d6c-6f3c2f6b7a10").bytes
+PREFERENCE = {row["type"]: int(row["rank"]) for row in table("codes", "identifier-preference")}
+UNTYPED, LATE = 50, 99
+
+
+def uuid(key: str) -> str:
+    """RFC 4122 version 5, written out."""
+    h = sha1(NAMESPACE + key.encode(), usedforsecurity=False).hexdigest()
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:32]}"
+
+
+def type_code(identifier: Resource) -> str:
+    for coding in identifier.get("type", {}).get("coding", ()):
+        code = coding.get("code")
+        if code:
+            return str(code)
+    return ""
+
+
+def rank(identifier: Resource) -> int:
+    """Medical record numbers first: a sender always gives his own; then numbers with an authority; then the rest."""
+    code = type_code(identifier)
+    if code:
+        return PREFERENCE.get(code, UNTYPED)
+    return UNTYPED if "system" in identifier else LATE
+
+
+def preferred(body: Resource) -> Resource | None:
+    found = [one for one in body.get("identifier", ()) if one.get("value")]
+    return min(found, key=rank) if found else None
+
+
+def spelled(run: Run, identifier: Resource) -> str:
+    return f"{identifier.get('system') or 'facility:' + run.facility}|{identifier['value']}"
+
+
+def of_type(body: Resource, *codes: str) -> Resource | None:
+    return next((one for code in codes for one in body.get("identifier", ()) if one.get("value") and type_code(one) == code), None)
+
+
+class Identities:
+    """Gives each resource of one conversion its key and id, parents first."""
+
+    def __init__(self, run: Run, near: Callable[[Instance, str], Instance | None]) -> None:
+        self.run, self.near = run, near
+        self.message = f"message:{run.facility}|{run.message.get('MSH-10')}|{run.message.get('MSH-7')}"
+
+    def assign(self, instances: list[Instance]) -> None:
+        seen: dict[str, int] = {}
+        for instance in sorted(instances, key=lambda one: ORDER.get(one.type, LATE)):
+            make = KEYS.get(instance.type, named)
+            key = instance.key or make(self, instance) or f"{self.message}|{instance.number}"
+            if instance.type in EACH:  # two results with one key in one message are two results
+                seen[key] = seen.get(key, 0) + 1
+                if seen[key] > 1:
+                    key = f"{key}|#{seen[key]}"
+            instance.key = key
+            instance.id = uuid(f"{self.run.context.tenant}|{instance.type}|{key}")
+
+    def id_near(self, instance: Instance, type: str) -> str:
+        found = self.near(instance, type)
+        return found.id if found is not None else ""
+
+
+def named(identities: Identities, instance: Instance) -> str:
+    """A person, organization or thing: its preferred identifier, else its name."""
+    found = preferred(instance.body)
+    if found is not None:
+        return spelled(identities.run, found)
+    name = instance.body.get("name")
+    if isinstance(name, list) and name:
+        text = " ".join((name[0].get("family", ""), *name[0].get("given", ())))
+        return f"name:{identities.run.facility}|{text}" if text.strip() else ""
+    return f"name:{identities.run.facility}|{name}" if name else ""
+
+
+def patient(identities: Identities, instance: Instance) -> str:
+    found = preferred(instance.body)
+    return spelled(identities.run, found) if found is not None else ""
+
+
+def encounter(identities: Identities, instance: Instance) -> str:
+    """The visit number; else the patient and the account; else, in the same message, the patient alone."""
+    found = of_type(instance.body, "VN") or preferred(instance.body)
+    if found is not None:
+        return spelled(identities.run, found)
+    who = identities.id_near(instance, "Patient")
+    account = identities.run.message.get("PID-18")
+    return f"{who}|account:{identities.run.facility}|{account}" if who and account else ""
+
+
+def order(identities: Identities, instance: Instance) -> str:
+    """The filler's number before the placer's, with the service: one number may stand for several services."""
+    found = of_type(instance.body, "FILL") or of_type(instance.body, "PLAC")
+    if found is None:
+        return ""
+    return f"{spelled(identities.run, found)}|{concept(instance.body.get('code'))}"
+
+
+def concept(code: Resource | None) -> str:
+    for coding in (code or {}).get("coding", ()):
+        if "code" in coding:
+            return f"{coding.get('system', '')}|{coding['code']}"
+    codings = (code or {}).get("coding") or [{}]
+    return str((code or {}).get("text") or codings[0].get("display") or "")
+
+
+def observation(identities: Identities, instance: Instance) -> str:
+    """Order, code, sub-id and, where there is one, the instance identifier (OBX-21): a correction is the same Observation."""
+    report = identities.near(instance, "DiagnosticReport")
+    parent = report.key if report is not None else f"{identities.id_near(instance, 'Patient')}|{identities.id_near(instance, 'Encounter')}"
+    code = concept(instance.body.get("code"))
+    if not parent.strip("|") or not code:
+        return ""
+    sub_id = next((e["extension"][0].get("valueString", "") for e in instance.body.get("extension", ()) if e.get("url", "").endswith("-v2-subid")), "")
+    own = preferred(instance.body)
+    return "|".join((parent, instance.creator, code, sub_id, spelled(identities.run, own) if own else ""))
+
+
+def role(identities: Identities, instance: Instance) -> str:
+    """A practitioner in a role: the practitioner, the organization and what the role is."""
+    people = [to.key for node, to in identities.run.references if node in (instance.body.get("practitioner"), instance.body.get("organization"))]
+    parts = [*people, *(concept(code) for code in instance.body.get("code", ()))]
+    return "|".join(parts) if people else ""
+
+
+def of_patient(identities: Identities, instance: Instance) -> str:
+    """Something that a patient has: an identifier, else its code, else its name, at that patient."""
+    who = identities.id_near(instance, "Patient")
+    if not who:
+        return ""
+    found = preferred(instance.body)
+    if found is not None:
+        return f"{who}|{spelled(identities.run, found)}"
+    code = concept(instance.body.get("code"))
+    names = instance.body.get("name")
+    text = f"{names[0].get('family', '')}|{' '.join(names[0].get('given', ()))}" if isinstance(names, list) and names else ""
+    return f"{who}|{code}|{text}" if code or text else ""
+
+
+KEYS: dict[str, Callable[[Identities, Instance], str]] = {
+    "Patient": patient,
+    "Encounter": encounter,
+    "DiagnosticReport": order,
+    "ServiceRequest": order,
+    "Observation": observation,
+    "PractitionerRole": role,
+    "Condition": of_patient,
+    "AllergyIntolerance": of_patient,
+    "RelatedPerson": of_patient,
+    "Coverage": of_patient,
+    "Procedure": of_patient,
+}
+ORDER = {name: place for place, name in enumerate(("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport"))}  # fmt: skip
+EACH = frozenset({"Observation", "DiagnosticReport", "ServiceRequest", "Condition", "AllergyIntolerance", "Procedure", "Coverage", "Specimen"})

@@ -1,0 +1,302 @@
+"""The compiler: rows in, a Plan of compiled functions out. All bad rows are reported at once, before the first message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from penstock.convert import conditions, emit, paths, rows, shape, sources
+from penstock.convert.builtins import BUILTINS, EMPTY
+from penstock.convert.codes import Codes, shipped_codes
+from penstock.convert.emit import Links, Rule, Using
+from penstock.convert.grammar import Grammar, Node, tree, walk
+from penstock.convert.primitives import PRIMITIVES, numeric
+from penstock.convert.rows import Row, Tables, normal
+from penstock.convert.run import NEVER, pick, piece
+from penstock.convert.sources import Here
+from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
+from penstock.formats.hl7v2.message import NULL
+
+REFERENCE = re.compile(r"(?P<left>[^=]+?)\s*=\s*(?:\"(?P<text>[^\"]*)\"|(?P<right>[A-Za-z]+)(?:\[(?P<label>\w+)\])?(?:\.(?:id|reference))?)\s*$")
+#: segments that only add to what another one has created
+JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2"})
+TAKES_ONE = "its target takes one value, and this is a further repetition"
+
+Fill = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`Encounter[1].subject = Patient[1]`; or, with `text`, a constant beside such a reference."""
+
+    rule: str
+    type: str
+    label: str
+    path: tuple[paths.Step, ...]
+    many: tuple[bool, ...]
+    to: str = ""
+    to_label: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message row: when its condition holds, the segment fills that resource by that function."""
+
+    rule: str
+    type: str
+    label: str
+    condition: Callable[..., bool] | None
+    fill: Fill
+    map: str
+    references: tuple[Reference, ...]
+    condition_text: str = ""
+    #: fills only what another segment has created
+    joins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A compiled message structure: its grammar, and the steps of each node."""
+
+    name: str
+    grammar: Grammar
+    steps: Mapping[int, tuple[Step, ...]]
+    creators: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a conversion needs, compiled. `version` is the hash of all rows and codes."""
+
+    version: str
+    codes: Codes
+    structures: Mapping[str, Structure]
+    tables: Tables
+    problems: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
+    reasons: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+
+class Compiler:
+    """Compiles maps on demand: a segment map pulls in the data type maps and code tables that its rows name."""
+
+    def __init__(self, tables: Tables, codes: Codes) -> None:
+        self.tables, self.codes = tables, codes
+        self.datatypes = {normal(name): name for name in tables.datatypes}
+        self.usings: dict[str, Using | None] = {}
+        self.module: dict[str, Any] = {
+            "NULL": NULL, "EMPTY": EMPTY, "NEVER": NEVER, "NEWLINE": "\n", "TAKES_ONE": TAKES_ONE, "pick": pick, "piece": piece, "numeric": numeric,
+        } | {f"P_{name}": function for name, function in PRIMITIVES.items()}  # fmt: skip
+        self.sources: dict[str, str] = {}
+        self.problems: list[Problem] = []
+        self.excluded = {row["type"]: row["reason"] for row in rows.table("decisions", "resources") if row["stored"] == "no"}
+        self.functions = {normal(row["map"]): row["function"] for row in rows.table("decisions", "functions")}
+        self.links = Links(self.using, self.vocabulary)
+
+    def vocabulary(self, name: str) -> str | None:
+        found = self.codes.table(name)
+        if found is None:
+            return None
+        if not found.concepts:
+            return ""
+        key = "T_" + re.sub(r"\W", "_", normal(name))
+        self.module[key] = found
+        return key
+
+    def using(self, name: str) -> Using | None:
+        """The function of a data type map, compiled at its first use."""
+        key = normal(name)
+        if key not in self.usings:
+            builtin = BUILTINS.get(self.functions.get(key, name))
+            if builtin is not None:
+                function = "B_" + builtin.function.__name__
+                self.module[function] = builtin.function
+                self.usings[key] = Using(function, builtin.kind, builtin.type)
+            elif key in self.datatypes:
+                self.usings[key] = self.datatype(self.datatypes[key])
+            else:
+                self.usings[key] = None
+        return self.usings[key]
+
+    def datatype(self, name: str) -> Using:
+        map_rows = self.tables.datatypes[name]
+        owner = filled_type(name)
+        function = "D_" + re.sub(r"\W", "_", name)
+        mapped = [row for row in map_rows if row.target and row.target != "?extension"]
+        if mapped and all(row.target in ("$value", "$this") for row in mapped) and (not owner or r4().type(owner) is None or primitive(owner)):
+            self.usings[normal(name)] = using = Using(function, "value", owner)
+            rules = self.rules([row._replace(using="") for row in map_rows], "string")
+            self.define(function, emit.value_function(function, rules))
+            return using
+        if not owner:
+            raise Problem("structure", "this data type map fills no type of R4")
+        self.usings[normal(name)] = using = Using(function, "resource" if shape.is_resource(owner) else "element", owner)
+        self.generate(function, owner, "", self.rules(map_rows, owner))
+        return using
+
+    def segment(self, name: str, segment: str) -> Fill:
+        function = "S_" + re.sub(r"\W", "_", name)
+        if function not in self.module:
+            if name not in self.tables.segments:
+                raise Problem("structure", "this message row names a segment map that is not there")
+            owner = filled_type(name)
+            if not owner:
+                raise Problem("structure", "this segment map fills no resource of R4")
+            self.generate(function, owner, segment, self.rules(self.tables.segments[name], owner))
+        fill: Fill = self.module[function]
+        return fill
+
+    def rules(self, map_rows: Sequence[Row], owner: str) -> list[Rule]:
+        out = []
+        for row in map_rows:
+            try:
+                rule = emit.read_rule(row, owner, self.links)
+                if rule is not None:
+                    out.append(rule)
+            except Problem as problem:
+                self.problems.append(Problem(problem.code, problem.text, at=row.rule))
+        return out
+
+    def generate(self, function: str, owner: str, segment: str, rules: Sequence[Rule]) -> None:
+        good: list[Rule] = []
+        for rule in rules:
+            try:
+                emit.Emitter(function, owner, segment).source([rule])
+                good.append(rule)
+            except Problem as problem:
+                self.problems.append(Problem(problem.code, problem.text, at=rule.row.rule))
+        self.define(function, emit.Emitter(function, owner, segment).source(good))
+
+    def define(self, function: str, text: str) -> None:
+        self.sources[function] = text
+        exec(compile(text, f"<map {function}>", "exec"), self.module)  # noqa: S102 - the compiler's own output, made of our rows
+
+    # -- message maps -------------------------------------------------------------------------------------------------
+
+    def structure(self, name: str) -> Structure:
+        root = tree(name, self.tables.messages[name])
+        labels = first_labels(root)
+        steps: dict[int, tuple[Step, ...]] = {}
+        creators: dict[str, set[str]] = {}
+        for node in walk(root):
+            made = []
+            for row in node.rows:
+                try:
+                    step = self.step(row, node, labels)
+                except Problem as problem:
+                    self.problems.append(Problem(problem.code, problem.text, at=row.rule))
+                    continue
+                if step is not None:
+                    made.append(step)
+            if made:
+                steps[node.number] = tuple(made)
+        return Structure(name, Grammar(root), steps, {key: frozenset(names) for key, names in creators.items()})
+
+    def step(self, row: Row, node: Node, labels: Mapping[str, str]) -> Step | None:
+        if not row.target or row.condition.upper().removeprefix("IF ").strip() == "NEVER":
+            return None
+        target = paths.target(row.target)
+        if target.type in self.excluded:
+            return None
+        if row.condition == "?":
+            raise Problem("structure", "this row is left to people and no decision answers it")
+        if target.path:
+            raise Problem("structure", "a segment fills a whole resource, not a part of it")
+        if not shape.is_resource(target.type):
+            raise Problem("structure", "this row fills no resource of R4")
+        if filled_type(row.using) != target.type:
+            raise Problem("structure", "this row's segment map fills another resource type")
+        test = conditions.parse(row.condition)
+        check = self.check(row, node, test)
+        fill = self.segment(row.using, node.name)
+        references = tuple(found for text in row.assign.split(";") if text.strip() for found in [self.reference(text.strip(), row, labels)] if found)
+        return Step(row.rule, target.type, target.label, check, fill, row.using, references, row.condition, node.name in JOINERS)
+
+    def check(self, row: Row, node: Node, test: conditions.Condition | None) -> Callable[..., bool] | None:
+        if test is None:
+            return None
+        text = sources.condition(test, Here(node.name, 0))
+        scope: dict[str, Any] = {}
+        exec(compile(f"def check(run, fields, at_segment):\n    return {text}", f"<row {row.rule}>", "exec"), self.module | scope, scope)  # noqa: S102
+        found: Callable[..., bool] = scope["check"]
+        return found
+
+    def reference(self, text: str, row: Row, labels: Mapping[str, str]) -> Reference | None:
+        found = REFERENCE.match(text)
+        if found is None:
+            raise Problem("structure", "this reference is not readable")
+        left = re.sub(r"\.(reference|id)$", "", found["left"].strip()) if found["text"] is None else found["left"].strip()
+        target = paths.target(left)
+        if target.type in self.excluded or found["right"] in self.excluded:
+            return None
+        many, owner, primitive_ = [], target.type, False
+        for step in target.path:
+            if step.kind != "element":
+                raise Problem("structure", "a reference stands in one resource")
+            one = shape.element(owner, step.name, primitive_)
+            many.append(one.many)
+            owner, primitive_ = one.type, one.primitive
+        if found["text"] is None and owner != "Reference":
+            raise Problem("structure", "this reference stands in an element that is none")
+        return Reference(
+            row.rule,
+            target.type,
+            target.label or labels.get(target.type, ""),
+            target.path,
+            tuple(many),
+            found["right"] or "",
+            (found["label"] or labels.get(found["right"] or "", "")) if found["right"] else "",
+            found["text"] or "",
+        )
+
+
+def primitive(name: str) -> bool:
+    return name[:1].islower()
+
+
+def filled_type(name: str) -> str:
+    """The R4 type that a map fills, from its name: `EI[Identifier-Extension]` fills an Identifier, `PL[location]` a Location."""
+    wanted = re.split(r"[-.\]]", name.partition("[")[2])[0].lower()
+    return type_names().get(wanted, "")
+
+
+@cache
+def type_names() -> Mapping[str, str]:
+    return {name.lower(): name for name in (*r4().data_types, *r4().resource_types)}
+
+
+def first_labels(root: Node) -> dict[str, str]:
+    """The label that a reference without one means: the first that the structure gives to that type."""
+    labels: dict[str, str] = {}
+    for node in walk(root):
+        for row in node.rows:
+            if row.target and row.condition != "NEVER":
+                try:
+                    target = paths.target(row.target)
+                except Problem:
+                    continue
+                labels.setdefault(target.type, target.label)
+    return labels
+
+
+@cache
+def tables() -> Tables:
+    return rows.collect()
+
+
+def build(names: Sequence[str], overlay: Sequence[Row] = (), *, strict: bool = True) -> Plan:
+    """Compile these structures. With `strict` any bad row stops the program; all of them are in the group that is raised."""
+    all_rows = rows.collect(overlay) if overlay else tables()
+    compiler = Compiler(all_rows, shipped_codes())
+    structures: dict[str, Structure] = {}
+    for name in names:
+        if name not in all_rows.messages:
+            raise Problem("not-supported", "there is no map for this message structure")
+        structures[name] = compiler.structure(name)
+    if compiler.problems and strict:
+        raise ExceptionGroup("these rows do not compile", compiler.problems)
+    return Plan(all_rows.version, compiler.codes, structures, all_rows, {"all": compiler.problems})

@@ -1,0 +1,132 @@
+"""What a message says that became no element, with the reason: every valued leaf is in the lineage or here (DESIGN invariant 4)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from penstock.convert.rows import Row
+from penstock.convert.run import Run
+from penstock.formats.hl7v2.message import NULL
+
+if TYPE_CHECKING:
+    from penstock.convert.grammar import Move
+    from penstock.convert.plan import Plan, Structure
+
+ADMINISTRATIVE = "administrative: kept with the message"
+DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
+HEADS = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "MSA"})
+CODED = frozenset({"CWE", "CE", "CNE", "CF", "IS", "ID"})
+
+
+def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]) -> list[tuple[str, str]]:
+    used = {source for _, _, _, source in run.lineage}
+    rest: list[tuple[str, str]] = []
+    for position, move in enumerate(moves):
+        segment, sid = run.segments[position], run.sids[position]
+        if move is None:
+            rest.append((sid or f"segment {segment.index}", unknown(segment.name)))
+            continue
+        if move.strayed:
+            rest.append((sid, "out of order: read where the structure knows it"))
+        reasons = field_reasons(plan, structure, move.node.number, segment.name)
+        for number in range(3 if segment.name == "MSH" else 1, len(segment.fields)):
+            raw = segment.fields[number]
+            if raw:
+                source = f"{sid}-{number}"
+                if source not in used:
+                    leftover(run, raw, source, used, rest, reasons.get(number, ""), reasons.types.get(number, ""))
+    return rest
+
+
+def unknown(name: str) -> str:
+    if not name:
+        return "this line begins with no segment name"
+    return "undeclared Z segment" if name.startswith("Z") else "the structure does not know this segment"
+
+
+def leftover(
+    run: Run, raw: str, source: str, used: set[str], rest: list[tuple[str, str]], reason: str, type: str
+) -> None:
+    """The leaves of one field that nothing used."""
+    repeated = run.R in raw
+    for r, one in enumerate(raw.split(run.R) if repeated else (raw,), 1):
+        at = f"{source}[{r}]" if repeated else source
+        if not one or at in used:
+            continue
+        if run.C not in one and run.T not in one:
+            if f"{at}.1" in used or f"{at}.1.1" in used:
+                continue
+            rest.append((at, run.notes.get(at) or run.notes.get(at + ".1") or run.notes.get(at + ".1.1") or explain(one, reason, type)))
+            continue
+        if reason:
+            rest.append((at, run.notes.get(at) or explain(one, reason, type)))
+            continue
+        for c, component in enumerate(one.split(run.C), 1):
+            if not component:
+                continue
+            place = f"{at}.{c}"
+            if place in used:
+                continue
+            if run.T not in component:
+                if f"{place}.1" not in used:
+                    rest.append((place, run.notes.get(place) or run.notes.get(place + ".1") or run.notes.get(at) or why(component)))
+                continue
+            for s, part in enumerate(component.split(run.T), 1):
+                if part and f"{place}.{s}" not in used:
+                    rest.append((f"{place}.{s}", run.notes.get(f"{place}.{s}") or run.notes.get(place) or run.notes.get(at) or why(part)))
+
+
+def why(value: str) -> str:
+    return "an HL7 null inside a field deletes nothing" if value == NULL else "no rule for this component fired"
+
+
+def explain(value: str, reason: str, type: str) -> str:
+    if value == NULL:
+        return "an HL7 null of something that is not mapped"
+    if DATE.match(value) and type in CODED:
+        return "drift: a date stands where the standard has a code; it is not mapped"
+    return reason or "the condition of no rule for this field held"
+
+
+def field_reasons(plan: Plan, structure: Structure, node: int, segment: str) -> Reasons:
+    """For each field that no row of the node's maps gives a target: why."""
+    key = (structure.name, node)
+    found: Reasons | None = plan.reasons.get(key)
+    if found is None:
+        maps = [step.map for step in structure.steps.get(node, ())]
+        found = plan.reasons[key] = reasons_of([row for name in maps for row in plan.tables.segments.get(name, ())], segment)
+    return found
+
+
+class Reasons(dict[int, str]):
+    """A field that no row knows at all has a reason too."""
+
+    def __init__(self, found: dict[int, str], otherwise: str, mapped: set[int], types: dict[int, str]) -> None:
+        super().__init__(found)
+        self.otherwise, self.mapped, self.types = otherwise, mapped, types
+
+    def get(self, number: int, default: str = "") -> str:  # type: ignore[override]
+        if number in self.mapped:
+            return default
+        return super().get(number) or self.otherwise
+
+
+def reasons_of(rows: list[Row], segment: str) -> Reasons:
+    mapped: set[int] = set()
+    reasons: dict[int, str] = {}
+    types: dict[int, str] = {}
+    for row in rows:
+        tail = row.source.partition("-")[2]
+        if not tail.isdigit():
+            continue
+        number = int(tail)
+        types.setdefault(number, row.type)
+        if row.target and row.target != "?extension":
+            mapped.add(number)
+        elif row.reason:
+            reasons[number] = row.reason
+        elif row.target == "?extension":
+            reasons.setdefault(number, "HL7 proposes an extension that does not exist yet")
+    otherwise = ADMINISTRATIVE if segment in HEADS else "the tables give this field no target" if rows else "the tables give this segment no target"
+    return Reasons(reasons, otherwise, mapped, types)

@@ -1,0 +1,293 @@
+"""What the generated functions work on: the state of one conversion, and the small functions that read parts of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+from penstock.convert.codes import Codes, CodeTable, Concept
+from penstock.formats.hl7v2 import Message
+from penstock.formats.hl7v2.escape import unescape
+from penstock.formats.hl7v2.message import NULL, Segment
+
+Resource = dict[str, Any]
+GroupPath = tuple[tuple[int, int], ...]
+
+#: A delimiter that no message has: the parser refuses NUL.
+NEVER = "\0"
+ALTERNATE_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a conversion depends on besides the message and the plan."""
+
+    interface: str = ""
+    zone: tzinfo = UTC
+    received_at: datetime | None = None
+    #: identifier system by assigning authority, as the site knows them: `{"RXH": "https://example.org/id/mrn"}`
+    authorities: Mapping[str, str] = field(default_factory=dict)
+    #: code system by the name that the sender gives it: `{"LOCALLAB": "https://example.org/codes/lab"}`
+    code_systems: Mapping[str, str] = field(default_factory=dict)
+    tenant: str = ""
+
+
+class Steward(NamedTuple):
+    """A code that no table knows: where it stood, its system and code, and what it should have become a member of."""
+
+    source: str
+    system: str
+    code: str
+    target: str
+
+
+class Lineage(NamedTuple):
+    """Element `path` of resource `resource` was written by `rule` from `source`. An empty path is the whole resource."""
+
+    resource: int
+    path: str
+    rule: str
+    source: str
+
+
+class Null(NamedTuple):
+    """HL7 `""`: element `path` of the stored resource is to be deleted before the produced one is merged in."""
+
+    resource: int
+    path: str
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """One resource in the making, and where in the message it belongs."""
+
+    number: int
+    type: str
+    body: Resource
+    path: GroupPath = ()
+    depth_of: tuple[int, ...] = ()
+    creator: str = ""
+    source: str = ""
+    key: str = ""
+    id: str = ""
+    same_as: Instance | None = None
+
+    @property
+    def empty(self) -> bool:
+        return len(self.body) < 2
+
+
+class Run:
+    """One conversion. Generated code appends to `lineage`; what it could not use it notes with a reason."""
+
+    __slots__ = (
+        "C", "E", "R", "T", "charset", "codes", "context", "cuts", "facility", "instances", "lineage", "message", "notes", "nulls",
+        "paths", "references", "segments", "sids", "standard", "steward", "structure",
+    )  # fmt: skip
+
+    def __init__(self, message: Message, codes: Codes, context: Context) -> None:
+        cuts = message.delimiters
+        self.message, self.codes, self.context, self.cuts, self.charset = message, codes, context, cuts, message.charset
+        self.C, self.R = cuts.component or NEVER, cuts.repetition or NEVER
+        self.T, self.E = cuts.subcomponent or NEVER, cuts.escape or NEVER
+        self.segments: list[Segment] = message.segments
+        self.sids = names(message)
+        self.paths: list[GroupPath] = []
+        self.instances: list[Instance] = []
+        self.lineage: list[tuple[int, str, str, str]] = []
+        self.notes: dict[str, str] = {}
+        self.nulls: list[tuple[int, str]] = []
+        self.steward: list[Steward] = []
+        self.references: list[tuple[Resource, Instance]] = []
+        self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
+        self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
+
+    def new(self, type: str, path: GroupPath = (), creator: str = "", source: str = "") -> Instance:
+        instance = Instance(len(self.instances), type, {"resourceType": type}, path, creator=creator, source=source)
+        self.instances.append(instance)
+        return instance
+
+    def text(self, raw: str) -> str:
+        """The first part of a raw value, unescaped."""
+        if self.C in raw:
+            raw = raw.partition(self.C)[0]
+        if self.T in raw:
+            raw = raw.partition(self.T)[0]
+        return unescape(raw, self.cuts, self.charset) if self.E in raw else raw
+
+    def leaf(self, raw: str, source: str) -> tuple[str, str]:
+        """The first part of a raw value and the source path of that part."""
+        if self.C in raw:
+            raw, source = raw.partition(self.C)[0], source + ".1"
+        if self.T in raw:
+            raw, source = raw.partition(self.T)[0], source + ".1"
+        if self.E in raw:
+            raw = unescape(raw, self.cuts, self.charset)
+        return ("" if raw == NULL else raw), source
+
+    def parts(self, raw: str) -> list[str]:
+        return raw.split(self.C)
+
+    def get(self, fields: list[str], field: int, component: int = 0, part: int = 0) -> str:
+        """First repetition of a field, or one of its components, unescaped; "" when it is not there or is an HL7 null."""
+        if field >= len(fields):
+            return ""
+        raw = fields[field]
+        if not raw:
+            return ""
+        if self.R in raw:
+            raw = raw.partition(self.R)[0]
+        if component:
+            raw = piece(raw, self.C, component)
+        if part:
+            raw = piece(raw, self.T, part)
+        raw = self.text(raw)
+        return "" if raw == NULL else raw
+
+    def count(self, fields: list[str], field: int) -> int:
+        """How many repetitions a field has; 0 when it is not valued."""
+        raw = fields[field] if field < len(fields) else ""
+        return raw.count(self.R) + 1 if raw else 0
+
+    def near(self, position: int, name: str) -> int:
+        """Position of the segment of that name which shares the longest group prefix with the segment at `position`; -1 for none."""
+        best, score = -1, -1
+        path = self.paths[position]
+        for other in range(len(self.segments)):
+            if self.segments[other].name == name:
+                shared = prefix(path, self.paths[other] if other < len(self.paths) else ())
+                if shared > score or (shared == score and other <= position):
+                    best, score = other, shared
+        return best
+
+    def other(self, position: int, name: str, field: int = 0, component: int = 0, part: int = 0) -> str:
+        """A field of the nearest segment of that name; the segment's name when no field is asked for."""
+        at = self.near(position, name)
+        if at < 0:
+            return ""
+        return self.get(self.segments[at].fields, field, component, part) if field else name
+
+    def other_source(self, position: int, name: str, rest: str) -> str:
+        at = self.near(position, name)
+        return f"{self.sids[at]}-{rest}"
+
+    def note(self, source: str, reason: str) -> None:
+        self.notes.setdefault(source, reason)
+
+    def null(self, me: int, path: str, source: str) -> None:
+        """HL7 `""` in a whole field: what it fills is to be deleted."""
+        self.nulls.append((me, path))
+        self.lineage.append((me, path, "null", source))
+
+    def joined(self, pieces: tuple[tuple[str, str], ...]) -> tuple[str, str, list[str]]:
+        """The text of an assignment, and the source paths of its references; "" when none of them is valued."""
+        read = [source for text, source in pieces if source and text]
+        if not read:
+            return "", "", []
+        return "".join(text for text, _ in pieces).strip(), read[0], read[1:]
+
+    def refer(self, me: int, reference: Resource, path: str, to: Instance, rule: str, source: str) -> None:
+        """Put a reference that gets its id when all resources are known."""
+        reference["reference"] = ""
+        self.references.append((reference, to))
+        self.lineage.append((me, path + "reference", rule, source))
+
+    def unknown(self, table: CodeTable, text: str, source: str) -> None:
+        """A code that its table does not know, where the original cannot be kept beside it."""
+        self.steward.append(Steward(source, table.source, text, table.name))
+        self.note(source, "the code is not in its table")
+
+    def unknown_code(self, me: int, node: Resource, path: str, name: str, table: CodeTable, text: str, source: str, rule: str) -> None:
+        """The same, for an element of type code: the original coding is kept in the standard extension for alternate codes."""
+        self.steward.append(Steward(source, table.source, text, table.name))
+        coding = {"system": table.source, "code": text} if table.source else {"code": text}
+        extensions = node.setdefault(f"_{name}", {}).setdefault("extension", [])
+        extensions.append({"url": ALTERNATE_CODES, "valueCodeableConcept": {"coding": [coding]}})
+        self.lineage.append((me, f"{path}{name}.extension[{len(extensions) - 1}].valueCodeableConcept.coding[0].code", rule, source))
+
+    def vocabulary_concept(self, me: int, node: Resource, path: str, table: CodeTable, raw: str, source: str, rule: str) -> None:
+        """Put the standard coding first; the data type map then adds the original one behind it."""
+        text, leaf = self.leaf(raw, source)
+        found = table.find(text) if text else None
+        if found is None:
+            if text:
+                self.steward.append(Steward(leaf, table.source, text, table.name))
+            return
+        if found.system == table.source and found.code == text:
+            return
+        codings = node.setdefault("coding", [])
+        codings.append(coding_of(found))
+        at = f"{path}coding[{len(codings) - 1}]."
+        self.lineage.extend((me, at + name, rule, leaf) for name in codings[-1])
+
+    def vocabulary_coding(self, me: int, node: Resource, path: str, table: CodeTable, raw: str, source: str, rule: str) -> None:
+        """A single Coding holds the standard code; `standardise` undoes what the data type map put over it."""
+        self.standard[id(node)] = (table, raw, source, rule)
+
+    def standardise(self, me: int, node: Resource, path: str) -> None:
+        table, raw, source, rule = self.standard.pop(id(node))
+        text, leaf = self.leaf(raw, source)
+        found = table.find(text) if text else None
+        if found is None:
+            if text:
+                self.steward.append(Steward(leaf, table.source, text, table.name))
+                if table.source and "system" not in node:
+                    node["system"] = table.source
+            return
+        node.clear()
+        node.update(coding_of(found))
+        self.lineage.extend((me, path + name, rule, leaf) for name in node)
+
+    def steward_concept(self, node: Resource, binding: str, table: CodeTable | None, source: str) -> None:
+        """A concept of which no coding has a system that we know is work for a steward; HL7 table codes get their table's system."""
+        codings = node.get("coding")
+        if not codings:
+            return
+        if table is not None:
+            for coding in codings:
+                if "system" not in coding and "code" in coding and table.source:
+                    coding["system"] = table.source
+            return
+        local = next((coding for coding in codings if "code" in coding), None)
+        if local is not None and all(coding.get("system", "").startswith("urn:id:") or "system" not in coding for coding in codings):
+            self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
+
+
+def coding_of(concept: Concept) -> Resource:
+    coding = {"system": concept.system, "code": concept.code, "display": concept.display}
+    return {name: value for name, value in coding.items() if value}
+
+
+def piece(raw: str, delimiter: str, number: int) -> str:
+    if delimiter not in raw:
+        return raw if number == 1 else ""
+    parts = raw.split(delimiter)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def pick(parts: list[str], number: int) -> str:
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def prefix(one: GroupPath, other: GroupPath) -> int:
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
+
+
+def names(message: Message) -> list[str]:
+    """How source paths name each segment: `PID`, or `OBX[3]` where there are several."""
+    totals: dict[str, int] = {}
+    for segment in message.segments:
+        totals[segment.name] = totals.get(segment.name, 0) + 1
+    seen: dict[str, int] = {}
+    out = []
+    for segment in message.segments:
+        seen[segment.name] = seen.get(segment.name, 0) + 1
+        out.append(segment.name if totals[segment.name] == 1 else f"{segment.name}[{seen[segment.name]}]")
+    return out

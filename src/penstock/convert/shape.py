@@ -1,0 +1,49 @@
+"""Which R4 element a target path names, step by step: name, type, repeating or not."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from penstock.convert.paths import Step
+from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
+
+
+class Shape(NamedTuple):
+    """One element: its name in JSON, its type, whether it repeats, whether it is a primitive, the codes it is bound to."""
+
+    name: str
+    type: str
+    many: bool
+    primitive: bool
+    binding: str = ""
+
+
+@cache
+def element(owner: str, name: str, owner_primitive: bool = False) -> Shape:
+    """Element `name` of type `owner`. A primitive has extensions only."""
+    if owner_primitive:
+        if name != "extension":
+            raise Problem("structure", "this target goes below a primitive")
+        return Shape("extension", "Extension", True, False)
+    found = r4().type_at(f"{owner}.{name}")
+    if found is None or found.name != name or found.choice == name:
+        raise Problem("structure", "this target path is not in R4")
+    return Shape(name, found.type, found.many, found.primitive, found.binding.value_set if found.binding else "")
+
+
+def is_resource(name: str) -> bool:
+    return name in r4().resource_types
+
+
+def leaf(owner: str, steps: tuple[Step, ...]) -> Shape | None:
+    """The element at the end of a path; None when the path ends at a resource, or has no steps."""
+    shape: Shape | None = None
+    for step in steps:
+        if step.kind == "resource":
+            owner, shape = step.name, None
+        else:
+            shape = element(owner, step.name, shape.primitive if shape else False)
+            owner = shape.type
+    return shape
