@@ -60,7 +60,7 @@ def arrive(
     keys, patient = _keys(message) if message is not None else ((), "")
     control_id = found.control_id
     if control_id:
-        keys = (("control-id", control_id), *keys)
+        keys = (("control", control_id), *keys)
     arrival = Arrival(
         interface=interface.name,
         source=source,

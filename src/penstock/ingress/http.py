@@ -45,6 +45,7 @@ async def ingest(body: bytes, content_type: str, intake: Intake, *, peer: str) -
     charset = _charset(content_type)
     if not body.strip():
         raise Problem("required", "the body is empty")
+    intake = replace(intake, answers_all=True)
     if charset is not None and intake.interface.fallback is None:
         intake = replace(intake, interface=replace(intake.interface, fallback=charset))
     if is_batch(body):

@@ -14,6 +14,7 @@ from penstock import log
 from penstock.clock import Chance, Clock
 from penstock.errors import Problem, explain
 from penstock.formats.hl7v2 import Header, acknowledge, answer_code
+from penstock.formats.hl7v2.ack import CODES
 from penstock.inbox import Accepted, Arrival
 from penstock.ingress.arrival import Check, arrive, outcome
 from penstock.ingress.interface import Interface
@@ -41,7 +42,11 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What takes messages in for one interface. ``timeout_s`` bounds the wait for the inbox (and for ``settled``)."""
+    """What takes messages in for one interface.
+
+    ``timeout_s`` bounds the wait for the inbox (and for ``settled``). ``answers_all`` is for carriers that have a response in any
+    case (HTTP): a sender whose header wants no acknowledgement gets one all the same.
+    """
 
     inbox: Inbox
     interface: Interface
@@ -51,6 +56,7 @@ class Intake:
     check: Check | None = None
     settled: Settled | None = None
     timeout_s: float = 30.0
+    answers_all: bool = False
 
     async def take(self, data: bytes, *, peer: str, flaw: Problem | None = None) -> Taken:
         """Record what arrived and decide on its answer. Never raises: what goes wrong is an answer too."""
@@ -95,6 +101,8 @@ class Intake:
     def _answer(self, header: Header, accepted: Accepted | None, problem: Problem | None, trace_id: str) -> Taken:
         result = outcome(problem, self.interface) if accepted is not None else "error"
         code = answer_code(header.accept_ack, header.application_ack, result, processed=self._waits)
+        if code is None and self.answers_all:
+            code = CODES[result][0]
         if code is None:
             return Taken(None, "none", accepted, problem, trace_id)
         number = str(accepted.inbox_id) if accepted is not None else trace_id[:20]

@@ -1,0 +1,136 @@
+"""When a connection reads and when it does not, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.ingress_door import adt, intake
+
+from penstock.formats.hl7v2 import wrap
+from penstock.inbox import Accepted, Arrival
+from penstock.ingress.connection import AT_ONCE, Connection, Limits, Open
+
+
+class Wire(asyncio.Transport):
+    """Records what a connection does to its transport."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+        self.written: list[bytes] = []
+        self.ended = ""
+
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
+    def pause_reading(self) -> None:
+        assert self.reading
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading
+        self.reading = True
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+class Held:
+    """An inbox that answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    async def submit(self, arrival: Arrival) -> Accepted:
+        await self.go.wait()
+        return Accepted(1, "new", None)
+
+
+def connected(inbox: Any, **limits: Any) -> tuple[Connection, Wire]:
+    wire = Wire()
+    connection = Connection(Open(intake(inbox), Limits(**limits)))
+    connection.connection_made(wire)
+    return connection, wire
+
+
+async def test_while_its_answers_are_not_read_nothing_is_read_from_a_sender() -> None:
+    connection, wire = connected(Held(), frame_s=1.0)
+    connection.pause_writing()
+    assert not wire.reading
+    now = asyncio.get_running_loop().time()
+    assert connection.overdue(now + 0.5) is None
+    assert connection.overdue(now + 1.5) == "slow-reader"
+    connection.resume_writing()
+    assert wire.reading
+    assert connection.overdue(now + 1.5) is None
+
+
+async def test_a_sender_with_too_many_messages_under_way_is_not_read_from_until_some_are_answered() -> None:
+    held = Held()
+    connection, wire = connected(held)
+    connection.data_received(b"".join(wrap(adt(number)) for number in range(AT_ONCE)))
+    assert not wire.reading
+    held.go.set()
+    await asyncio.gather(*connection._shared.tasks)
+    assert len(wire.written) == AT_ONCE
+    assert wire.reading
+
+
+async def test_a_frame_may_take_its_time_only_while_we_read() -> None:
+    connection, _ = connected(Held(), frame_s=1.0)
+    connection.data_received(b"\x0bMSH|")
+    now = asyncio.get_running_loop().time()
+    assert connection.overdue(now + 1.5) == "slow-frame"
+    connection.pause_writing()
+    connection.resume_writing()
+    assert connection.overdue(asyncio.get_running_loop().time() + 0.9) is None
+
+
+async def test_a_connection_that_waits_for_an_answer_is_not_idle() -> None:
+    held = Held()
+    connection, _ = connected(held, idle_s=1.0)
+    now = asyncio.get_running_loop().time()
+    assert connection.overdue(now + 2) == "idle"
+    connection.data_received(wrap(adt(1)))
+    assert connection.overdue(now + 2) is None
+    held.go.set()
+
+
+async def test_much_noise_ends_a_connection_and_little_does_not() -> None:
+    connection, wire = connected(Held())
+    connection.data_received(b"x" * 1000)
+    assert not wire.ended
+    connection.data_received(b"x" * 70_000)
+    assert wire.ended == "aborted"
+
+
+async def test_a_message_that_was_received_whole_is_recorded_although_its_sender_has_gone() -> None:
+    held = Held()
+    connection, wire = connected(held)
+    connection.data_received(wrap(adt(1))[:-1])
+    connection.connection_lost(None)
+    shared = connection._shared
+    assert len(shared.tasks) == 1
+    held.go.set()
+    await asyncio.gather(*shared.tasks)
+    assert wire.written == []
+
+
+async def test_stopping_closes_only_after_the_last_answer() -> None:
+    held = Held()
+    connection, wire = connected(held)
+    connection.data_received(wrap(adt(1)))
+    connection.stop()
+    assert not wire.reading
+    assert not wire.ended
+    held.go.set()
+    await asyncio.gather(*connection._shared.tasks)
+    assert wire.ended == "closed"
+    assert len(wire.written) == 1
