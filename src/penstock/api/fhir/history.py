@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -16,6 +16,8 @@ from penstock.api.request import Request
 from penstock.errors import Problem
 
 _MOST = 1000
+#: Later than every version, and still a time that the store can compare with.
+_NEVER = datetime(2200, 1, 1, tzinfo=UTC)
 _FORM = ("_format", "_pretty")
 
 
@@ -76,7 +78,7 @@ def _instant(text: str) -> datetime:
         at = datetime.min
     if at.tzinfo is None:
         raise Problem("value", "this is an instant with a time zone", at="http._since")
-    return at
+    return min(at, _NEVER)
 
 
 def _cursor(text: str) -> int:
