@@ -9,7 +9,6 @@ from penstock.auth.access import Access
 from penstock.db import Tx, named_sql
 from penstock.store.hashing import h64, prefix, tenant_number
 from penstock.store.layout import layout
-from penstock.store.tables import Tables
 
 _SQL = named_sql(__package__, "identified.sql")
 
@@ -17,12 +16,12 @@ Identifier = tuple[str, str]
 """(system, value)"""
 
 
-async def owners(tx: Tx, tables: Tables, access: Access, type: str, identifiers: Iterable[Identifier]) -> dict[Identifier, frozenset[str]]:
-    """The ids of the current resources of ``type`` that carry each of ``identifiers``; one that nobody carries is missing."""
+async def owners(tx: Tx, access: Access, type: str, identifiers: Iterable[Identifier]) -> dict[Identifier, frozenset[str]]:
+    """The ids of the current resources of ``type`` (whose tables exist) that carry each identifier; one that nobody carries is missing."""
     access.require("search", type)
     start = prefix(access.tenant, type, "identifier")
     hashes: dict[tuple[int, int], Identifier] = {(h64(start + value), h64(system)): (system, value) for system, value in identifiers}
-    if not hashes or not await tables.exist(tx, type):
+    if not hashes:
         return {}
     sql = _SQL["owners"].replace("{current}", layout(type).current)
     found: dict[Identifier, set[str]] = defaultdict(set)

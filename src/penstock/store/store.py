@@ -15,9 +15,10 @@ from penstock.store.batch import Item, State, apply
 from penstock.store.body import Bodies
 from penstock.store.change import Announce, Cause, Change, Key, Written
 from penstock.store.hashing import self_hash
-from penstock.store.identified import Identifier, owners
 from penstock.store.read import Reader
 from penstock.store.rid import Rids
+from penstock.store.search.page import Page, Search
+from penstock.store.search.parse import parse
 from penstock.store.tables import Tables, require_type
 from penstock.store.write import flush, lock
 
@@ -31,11 +32,15 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 class Store(Reader):
     """The FHIR repository. ``announce`` appends the events of what a write changed, in the transaction of the write."""
 
-    def __init__(self, announce: Announce, *, clock: Clock | None = None, chance: Chance | None = None) -> None:
+    def __init__(
+        self, announce: Announce, *, clock: Clock | None = None, chance: Chance | None = None, search_limit_s: float = 5.0
+    ) -> None:
         super().__init__(Tables(), Bodies())
+        clock = clock or SystemClock()
         self._announce = announce
         self._chance = chance or system_chance()
-        self._rids = Rids(clock or SystemClock())
+        self._rids = Rids(clock)
+        self._search = Search(self, self._tables, clock, search_limit_s)
 
     async def ensure(self, database: Database, types: Iterable[str]) -> None:
         """Make the tables of ``types`` where they are missing. Call it before the transaction that writes them."""
@@ -50,9 +55,13 @@ class Store(Reader):
         causes = [cause] * len(changes) if isinstance(cause, Cause) else cause
         return await self.write_items(tx, [Item(access, change, why) for change, why in zip(changes, causes, strict=True)])
 
-    async def owners(self, tx: Tx, access: Access, type: str, identifiers: Iterable[Identifier]) -> dict[Identifier, frozenset[str]]:
-        """The ids of the resources that carry each of ``identifiers``, (system, value) pairs."""
-        return await owners(tx, self._tables, access, type, identifiers)
+    async def search(self, tx: Tx, access: Access, type: str, query: str | Sequence[tuple[str, str]], *, lenient: bool = False) -> Page:
+        """One page of a search (http.html#search). ``query`` is a query string or decoded pairs; ``_cursor`` continues a page.
+
+        ``lenient`` ignores parameters that the type does not have (``Prefer: handling=lenient``).
+        """
+        require_type(type)
+        return await self._search.page(tx, access, parse(type, query, lenient=lenient))
 
     async def write_items(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:
         """The same for changes on behalf of several, each for its own cause: what the Writer commits as one."""

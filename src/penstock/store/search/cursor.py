@@ -1,0 +1,44 @@
+"""Cursors: where a page ended, sealed so that it can stand in a link.
+
+A cursor holds a sort key, which may be a patient's date: it is encrypted (AES-256-GCM), and bound to the query and to the caller as
+additional data, so that a link of another search or another caller does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from penstock.auth.access import Access
+from penstock.errors import Problem
+from penstock.store.search.parse import Query
+from penstock.store.search.plan import After
+
+_NONCE = 12
+
+
+def seal(key: bytes, access: Access, query: Query, after: After) -> str:
+    """The text of a cursor."""
+    nonce = os.urandom(_NONCE)
+    sealed = AESGCM(key).encrypt(nonce, msgspec.msgpack.encode(after), _binding(access, query))
+    return base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+
+
+def unseal(key: bytes, access: Access, query: Query, text: str) -> After:
+    """Where the page before ended; ``invalid`` for a cursor of another search or caller, or none of ours."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        opened = AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], _binding(access, query))
+        return msgspec.msgpack.decode(opened, type=After)
+    except (InvalidTag, ValueError, binascii.Error, msgspec.MsgspecError):
+        raise Problem("invalid", "this page link is not of this search and this caller", at="_cursor") from None
+
+
+def _binding(access: Access, query: Query) -> bytes:
+    return hashlib.sha256(repr((access.tenant, access.client, access.patient, query.type, query.used)).encode()).digest()

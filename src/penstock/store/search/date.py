@@ -1,0 +1,72 @@
+"""Date parameters: spans of time compared with spans of time (http://hl7.org/fhir/R4/search.html#date)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from penstock.formats.fhir.searchparams import Indexed, date_span
+from penstock.store.row import UNDATED, micros
+from penstock.store.search.fragment import Fragment, Target, either
+from penstock.store.search.parse import Criterion
+from penstock.store.search.prefixes import cut
+
+Span = tuple[int, int]
+
+#: Prefix to condition: {lo} and {hi} are the resource's span, {low} and {high} that of the search value; high ends are excluded.
+CONDITIONS: dict[str, str] = {
+    "eq": "{lo} >= {low} and {hi} <= {high}",
+    "ne": "({lo} < {low} or {hi} > {high})",
+    "gt": "{hi} > {high}",
+    "lt": "{lo} < {low}",
+    "ge": "({hi} > {high} or ({lo} >= {low} and {hi} <= {high}))",
+    "le": "({lo} < {low} or ({lo} >= {low} and {hi} <= {high}))",
+    "sa": "{lo} >= {high}",
+    "eb": "{hi} <= {low}",
+    "ap": "{lo} < {high} and {hi} > {low}",
+}
+
+#: The same in memory: has (low, high), wanted (low, high).
+_TESTS: dict[str, Callable[[Span, Span], bool]] = {
+    "eq": lambda has, want: has[0] >= want[0] and has[1] <= want[1],
+    "ne": lambda has, want: has[0] < want[0] or has[1] > want[1],
+    "gt": lambda has, want: has[1] > want[1],
+    "lt": lambda has, want: has[0] < want[0],
+    "ge": lambda has, want: has[1] > want[1] or (has[0] >= want[0] and has[1] <= want[1]),
+    "le": lambda has, want: has[0] < want[0] or (has[0] >= want[0] and has[1] <= want[1]),
+    "sa": lambda has, want: has[0] >= want[1],
+    "eb": lambda has, want: has[1] <= want[0],
+    "ap": lambda has, want: has[0] < want[1] and has[1] > want[0],
+}
+
+
+def compile(target: Target, criterion: Criterion) -> Fragment:
+    """One of the values holds for one of the dates."""
+    return either([_one(target, criterion.param, *wanted(value, target.now)) for value in criterion.values])
+
+
+def _one(target: Target, param: str, prefix: str, span: Span) -> Fragment:
+    low, high = target.add(span[0], "int8"), target.add(span[1], "int8")
+    if param == target.layout.date:
+        condition = CONDITIONS[prefix].format(lo="r.dlo", hi="r.dhi", low=low, high=high)
+        return Fragment(f"(r.dlo > {UNDATED} and {condition})")
+    condition = CONDITIONS[prefix].format(lo="s.lo", hi="s.hi", low=low, high=high)
+    return target.in_side_table(f"s.param = {target.param(param)} and {condition}", "rng")
+
+
+def matches(criterion: Criterion, indexed: Indexed, now: datetime) -> bool:
+    """The same, decided in memory."""
+    present = [(micros(low), micros(high)) for param, low, high in indexed.dates if param == criterion.param]
+    tests = [wanted(value, now) for value in criterion.values]
+    return any(_TESTS[prefix](has, span) for prefix, span in tests for has in present)
+
+
+def wanted(value: str, now: datetime) -> tuple[str, Span]:
+    """(prefix, span) of a search value; ``ap`` widens by a tenth of the distance from now (search.html#prefix)."""
+    prefix, text = cut(value)
+    low, high = date_span(text)
+    first, last = micros(low), micros(high)
+    if prefix == "ap":
+        wider = abs(micros(now) - first) // 10
+        first, last = first - wider, last + wider
+    return prefix, (first, last)

@@ -1,0 +1,81 @@
+"""What a criterion compiles to: a condition in SQL over a row ``r``, with its values as arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from penstock.store.hashing import param_hash, prefix
+from penstock.store.layout import Layout, layout
+
+
+class Fragment(NamedTuple):
+    """A condition over ``r``.
+
+    ``exact`` is False where it lets through more than it should, so that rows are checked again in memory. ``drive`` says how it can
+    find rows by an index: ``few`` (a side table, an id), ``patient`` (the patient column), ``tokens`` (the GIN index: ``tokens`` says
+    which), ``code`` (the code column, or the tokens for resources with several codes: ``halves`` are the two conditions), or ``""``
+    (it only filters).
+    """
+
+    sql: str
+    exact: bool = True
+    drive: str = ""
+    tokens: tuple[int, ...] = ()
+    halves: tuple[str, str] = ("", "")
+
+    @property
+    def filter(self) -> str:
+        """The same condition in a form that no index of tokens answers: the planner cannot be led astray by it."""
+        return self.sql.replace("r.tok &&", "(r.tok || '{}'::int8[]) &&")
+
+
+@dataclass(slots=True)
+class Target:
+    """What is compiled for: a tenant's resources of one type, at a time; collects the arguments of the statement."""
+
+    tenant: str
+    type: str
+    now: datetime
+    args: list[object] = field(default_factory=list)
+
+    def add(self, value: object, type: str) -> str:
+        """The placeholder of a new argument of SQL type ``type``."""
+        self.args.append(value)
+        return f"${len(self.args)}::{type}"
+
+    def prefix(self, param: str) -> str:
+        """What hashes of values of ``param`` begin with."""
+        return prefix(self.tenant, self.type, param)
+
+    def param(self, param: str) -> str:
+        """``param`` as an argument, as the side tables know it."""
+        return self.add(param_hash(self.tenant, self.type, param), "int8")
+
+    @property
+    def layout(self) -> Layout:
+        return layout(self.type)
+
+    def any_token(self, tokens: list[int]) -> Fragment:
+        """One of these tokens is on the row."""
+        return Fragment(f"r.tok && {self.add(tokens, 'int8[]')}", drive="tokens", tokens=tuple(tokens))
+
+    def in_side_table(self, condition: str, table: str, *, exact: bool = True) -> Fragment:
+        """A row of a side table satisfies ``condition``."""
+        return Fragment(f"r.rid = any(array(select s.rid from {table} s where {condition}))", exact=exact, drive="few")
+
+
+def either(fragments: list[Fragment]) -> Fragment:
+    """One of several conditions holds."""
+    if len(fragments) == 1:
+        return fragments[0]
+    drives = {fragment.drive for fragment in fragments}
+    drive = "" if "" in drives else "few" if drives <= {"few", "patient"} else "tokens"
+    tokens = tuple(token for fragment in fragments for token in fragment.tokens)
+    return Fragment(f"({' or '.join(each.sql for each in fragments)})", all(each.exact for each in fragments), drive, tokens)
+
+
+def opposite(fragment: Fragment) -> Fragment:
+    """The condition does not hold; it can find nothing by an index."""
+    return Fragment(f"({fragment.sql}) is not true", fragment.exact)

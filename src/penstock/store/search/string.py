@@ -1,0 +1,49 @@
+"""String parameters: begins with, ``:exact``, ``:contains`` (http://hl7.org/fhir/R4/search.html#string)."""
+
+from __future__ import annotations
+
+from penstock.errors import Problem
+from penstock.formats.fhir.searchparams import Indexed
+from penstock.store.row import LONGEST, fold
+from penstock.store.search.fragment import Fragment, Target, either
+from penstock.store.search.parse import Criterion, plain
+
+#: Sorts after every text that begins alike, in the order of bytes.
+_LAST = "\U0010ffff"
+
+
+def compile(target: Target, criterion: Criterion) -> Fragment:
+    """One of the texts is there, folded; what folding or cutting lost is checked again."""
+    param = target.param(criterion.param)
+    return either([_one(target, param, criterion, _folded(value)) for value in criterion.values])
+
+
+def _one(target: Target, param: str, criterion: Criterion, text: str) -> Fragment:
+    exact = len(text) < LONGEST and criterion.modifier != "exact"
+    cut = text[:LONGEST]
+    if criterion.modifier == "exact":
+        condition = f"s.val = {target.add(cut, 'text')}"
+    elif criterion.modifier == "contains":
+        condition = f"strpos(s.val, {target.add(cut, 'text')}) > 0"
+    else:
+        condition = f"s.val >= {target.add(cut, 'text')} and s.val < {target.add(cut + _LAST, 'text')}"
+    return target.in_side_table(f"s.param = {param} and {condition}", "str", exact=exact)
+
+
+def matches(criterion: Criterion, indexed: Indexed) -> bool:
+    """The same, decided in memory."""
+    present = [text for param, text in indexed.strings if param == criterion.param]
+    if criterion.modifier == "exact":
+        return any(plain(value) in present for value in criterion.values)
+    folded = [fold(text) for text in present]
+    wanted = [_folded(value) for value in criterion.values]
+    if criterion.modifier == "contains":
+        return any(part in text for part in wanted for text in folded)
+    return any(text.startswith(part) for part in wanted for text in folded)
+
+
+def _folded(value: str) -> str:
+    text = fold(plain(value))
+    if not text or "\0" in text:
+        raise Problem("value", "a text to search for has letters in it")
+    return text
