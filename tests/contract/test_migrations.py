@@ -26,9 +26,12 @@ async def empty(database: Database) -> AsyncIterator[Database]:
     yield database
 
 
+FUNCTIONS = "select proname, prosrc from pg_proc where pronamespace = 'public'::regnamespace order by 1, 2"
+
+
 async def schema(database: Database) -> list[list[tuple[object, ...]]]:
     async with database.connection() as tx:
-        return [[tuple(row) for row in await tx.fetch(sql)] for sql in (COLUMNS, INDEXES, CHECKS)]
+        return [[tuple(row) for row in await tx.fetch(sql)] for sql in (COLUMNS, INDEXES, CHECKS, FUNCTIONS)]
 
 
 async def test_the_schema_in_use_equals_the_migrations(database: Database) -> None:

@@ -52,7 +52,7 @@ async def _repeat(tx: Tx, rest: _Numbered, keys: dict[int, UUID]) -> dict[int, A
 
 def _columns(arrivals: Sequence[Arrival], keys: Sequence[UUID], *, collided: bool) -> tuple[object, ...]:
     problems = [a.problem for a in arrivals]
-    lookups = [(number, key) for number, a in enumerate(arrivals, start=1) for key in {lookup_key(*pair) for pair in a.keys}]
+    lookups = [(number, key) for number, a in enumerate(arrivals, start=1) for key in _lookups(a)]
     return (
         keys,
         [UUID(bytes=a.hash[:16]) for a in arrivals],
@@ -74,6 +74,10 @@ def _columns(arrivals: Sequence[Arrival], keys: Sequence[UUID], *, collided: boo
         [number for number, _ in lookups],
         [key for _, key in lookups],
     )
+
+
+def _lookups(arrival: Arrival) -> set[int]:
+    return {lookup_key(*pair) for pair in (*arrival.keys, ("trace", arrival.trace_id))}
 
 
 def _name(text: str) -> str:

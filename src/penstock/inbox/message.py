@@ -23,7 +23,8 @@ class Arrival:
 
     ``source`` names the sender and survives its reconnecting (MSH-3 and MSH-4), since it is part of the message's identity. ``hash`` is
     :func:`digest` of ``raw``, ``lane`` comes from :func:`lane_of`, ``keys`` are the (kind, value) by which :func:`~penstock.inbox.find`
-    finds it. A message that cannot be processed arrives ``quarantined``, with the ``problem`` that its sender is told.
+    finds it, beside ("trace", ``trace_id``). A message that cannot be processed arrives ``quarantined``, with the ``problem`` that its
+    sender is told.
     """
 
     interface: str

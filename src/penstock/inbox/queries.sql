@@ -47,13 +47,7 @@ select key, hash, inbox_id, code, text, at from inbox_key where key = any($1::uu
 select lane, upto
 from (
     select lane, min(id) as head, max(max(id)) over () as upto
-    from (
-        select id, lane from inbox i
-        where state in ('ready', 'postponed')
-          and not exists (select from inbox_stop s where s.lane = i.lane and s.until > coalesce($2::timestamptz, now()))
-        order by id
-        limit $1::bigint * 8
-    ) oldest
+    from inbox_oldest($1::bigint * 8, coalesce($2::timestamptz, now()))
     group by lane
     order by head
     offset 0
@@ -64,11 +58,11 @@ limit $1;
 -- name: claim
 -- Read again under the locks (a new snapshot): what another worker did to these lanes in between is seen now.
 select id, interface, lane, received_at, trace_id, attempts, source, control_id, type, trigger, collided
-from inbox i
+from inbox
 where state in ('ready', 'postponed')
   and id <= $2
   and lane = any($1::bigint[])
-  and not exists (select from inbox_stop s where s.lane = i.lane and s.until > coalesce($4::timestamptz, now()))
+  and lane not in (select lane from inbox_stop where until > coalesce($4::timestamptz, now()))
 order by id
 limit $3;
 

@@ -36,14 +36,15 @@ def _monday(now: datetime) -> datetime:
 
 
 async def _make_partition(database: Database, monday: datetime) -> None:
-    # Made apart and then attached: attaching, unlike creating in place, does not stop the inserts of others.
-    name = f"inbox_body_{monday:%Y%m%d}"
+    # Made apart and then attached: attaching, unlike creating in place, does not stop the inserts of others. What has already come
+    # for that week went to the default partition, and is moved.
+    name, begin, end = f"inbox_body_{monday:%Y%m%d}", f"'{monday.isoformat()}'", f"'{(monday + timedelta(weeks=1)).isoformat()}'"
     async with database.transaction() as tx:
         await tx.execute("select pg_advisory_xact_lock(hashtext('inbox_body'))")
         if await tx.fetchval("select to_regclass($1)", name):
             return
         await tx.execute(f"create table {name} (like inbox_body including all)")
-        await tx.execute(
-            f"alter table inbox_body attach partition {name}"
-            f" for values from ('{monday.isoformat()}') to ('{(monday + timedelta(weeks=1)).isoformat()}')"
-        )
+        await tx.execute("lock table inbox_body_default in access exclusive mode")
+        moved = f"delete from inbox_body_default where received_at >= {begin} and received_at < {end} returning *"
+        await tx.execute(f"with moved as ({moved}) insert into {name} select * from moved")
+        await tx.execute(f"alter table inbox_body attach partition {name} for values from ({begin}) to ({end})")

@@ -1,6 +1,7 @@
 import asyncio
 
 from tests.inbox_arrivals import arrival
+
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.inbox import accept, find, rows
@@ -75,6 +76,7 @@ async def test_a_message_is_found_by_its_identifiers(database: Database) -> None
         assert await find(tx, "patient", "p7") == [two.inbox_id, one.inbox_id]
         assert await find(tx, "control", "A1") == [one.inbox_id]
         assert await find(tx, "control", "p7") == []
+        assert await find(tx, "trace", (await rows(tx, [one.inbox_id]))[0].trace_id) == [one.inbox_id]
 
 
 async def test_names_that_postgresql_cannot_hold_do_not_stop_a_message(database: Database) -> None:

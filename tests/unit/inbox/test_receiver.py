@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-
 from tests.inbox_arrivals import arrival
+
 from penstock.db import Database, connect
 from penstock.errors import Problem
 from penstock.inbox import Accepted, Receiver, counts

@@ -27,7 +27,7 @@ create table inbox (
 alter sequence inbox_id_seq owned by inbox.id;
 
 -- The questions that must stay fast with millions of finished messages behind: what is next, what waits, what failed.
-create index inbox_open on inbox (id) where state in ('ready', 'postponed');
+create index inbox_open on inbox (id) include (lane) where state in ('ready', 'postponed');
 create index inbox_held on inbox (lane, id) where state = 'held';
 create index inbox_quarantined on inbox (interface, id) where state = 'quarantined';
 
@@ -71,3 +71,16 @@ create table inbox_tally (
     interface text not null,
     accepted  bigint not null
 );
+
+-- The oldest open messages whose lane does not stand still. A queue's statistics are always out of date: without the settings, the planner
+-- takes it for short and sorts the whole backlog at each claim.
+create function inbox_oldest(count bigint, moment timestamptz) returns table (id bigint, lane bigint)
+language sql stable
+set enable_bitmapscan = off set enable_seqscan = off
+as $$
+    select id, lane from inbox
+    where state in ('ready', 'postponed')
+      and lane not in (select lane from inbox_stop where until > moment)
+    order by id
+    limit count
+$$;
