@@ -62,6 +62,7 @@ def test_an_element_tells_cardinality_binding_targets_and_flags() -> None:
     assert observation.elements["status"].least == 1 and not observation.elements["status"].many
     assert observation.elements["status"].binding == ("required", "http://hl7.org/fhir/ValueSet/observation-status")
     assert observation.elements["encounter"].targets == ("Encounter",)
+    assert observation.elements["status"].summary and not observation.elements["category"].summary
     assert observation.elements["status"].order < observation.elements["code"].order
 
 
@@ -92,3 +93,8 @@ def test_code_systems_keep_their_hierarchy() -> None:
     roles = r4().code_systems["http://terminology.hl7.org/CodeSystem/v3-RoleCode"]
     assert any(concept.parent for concept in roles.concepts.values())
     assert r4().value_sets["http://hl7.org/fhir/ValueSet/observation-status"].include[0].system == "http://hl7.org/fhir/observation-status"
+
+
+def test_no_list_of_r4_has_another_limit_than_none() -> None:
+    types = [r4().type(name) for name in (*r4().resource_types, *r4().data_types)]
+    assert {element.most for type in types if type for element in type.elements.values()} <= {0, 1, None}

@@ -186,6 +186,7 @@ def test_a_reference_tells_its_type_by_its_text() -> None:
     assert refers("Patient/1", "Patient")
     assert not refers({"reference": "Group/1", "type": "Patient"}, "Patient")
     assert refers({"reference": "urn:uuid:1", "type": "Patient"}, "Patient")
+    assert not refers({"reference": "urn:x/Patient/1"}, "Patient")
     assert not refers({}, "Patient")
 
 

@@ -57,9 +57,12 @@ def test_a_coded_value_gives_each_coding_and_its_words() -> None:
 
 def test_a_reference_is_indexed_by_the_types_a_parameter_means() -> None:
     found = observation(
-        subject={"reference": "Patient/1"}, focus=[{"reference": "#x"}], performer=[{"identifier": {"system": "s", "value": "v"}}]
+        subject={"reference": "Patient/1"},
+        focus=[{"reference": "#x"}, {"reference": "#a:b/c"}],
+        performer=[{"identifier": {"system": "s", "value": "v"}}],
     )
     assert found.refs == [("subject", "Patient", "1"), ("patient", "Patient", "1")]
+    assert found.ref_urls == []
     assert found.ref_identifiers == [("performer", "s", "v")]
     group = observation(subject={"reference": "Group/1"})
     assert group.refs == [("subject", "Group", "1")]

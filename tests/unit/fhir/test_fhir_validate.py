@@ -69,6 +69,11 @@ def test_a_resource_says_which_type_it_is(resource: Resource) -> None:
         (patient(managingOrganization={"reference": "no such form"}), "value", "Patient.managingOrganization.reference"),
         (patient(contained=[{"resourceType": "Nope"}]), "structure", "Patient.contained[0]"),
         (patient(contained=[{"resourceType": "Organization", "x": 1}]), "structure", "Patient.contained[0].x"),
+        (
+            {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": {"display": "x"}},
+            "required",
+            "MedicationRequest.medication",
+        ),
         (patient(link=[{"type": "refer"}]), "required", "Patient.link[0].other"),
         (patient(extension=[{"valueString": "x"}]), "required", "Patient.extension[0].url"),
         (patient(extension=[{"url": "http://x"}]), "invariant", "Patient.extension[0]"),

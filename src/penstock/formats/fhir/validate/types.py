@@ -28,7 +28,6 @@ OBJECT = wrong("structure", "a JSON object is expected here")
 NO_MEMBER = wrong("structure", "an object is never empty: leave the element out")
 LIST = wrong("structure", "a JSON array is expected here")
 NO_ITEM = wrong("structure", "an array is never empty: leave the element out")
-TOO_MANY = wrong("structure", "there are more of these than the specification allows")
 UNALIGNED = wrong("structure", "a primitive's values and extensions are arrays of the same length, without an entry that is null in both")
 RESOURCE = wrong("structure", "resourceType names no resource type of R4")
 
@@ -124,7 +123,7 @@ def _extension_shape(present: set[str]) -> list[Found]:
 def _of_element(element: Element) -> Test:
     if element.many:
         each = _or_null(_of_one(element)) if element.sibling else _of_one(element)
-        return _many(each, element.most)
+        return _many(each)
     return _of_one(element)
 
 
@@ -137,7 +136,9 @@ def _of_one(element: Element) -> Test:
     return rules.of_element(element, test)
 
 
-def _many(test: Test, most: int | None) -> Test:
+def _many(test: Test) -> Test:
+    """A list of any length: no element of R4 has another limit than 1."""
+
     def each(values: Any) -> list[Found] | None:
         if values.__class__ is not list:
             return LIST
@@ -147,8 +148,6 @@ def _many(test: Test, most: int | None) -> Test:
         for place, value in enumerate(values):
             if (more := test(value)) is not None:
                 found = under(found, f"[{place}]", more)
-        if most is not None and len(values) > most:
-            found = under(found, "", TOO_MANY)
         return found
 
     return each
@@ -160,8 +159,8 @@ def _or_null(test: Test) -> Test:
 
 def _aligned(element: Element) -> Test:
     """``given`` beside ``_given``: null in one where only the other has something (json.html#primitive)."""
-    inner = _many(_or_null(_of_one(element)), element.most)
-    sibling = _many(_or_null(of_type("Element")), None)
+    inner = _many(_or_null(_of_one(element)))
+    sibling = _many(_or_null(of_type("Element")))
 
     def test(pair: tuple[Any, Any]) -> list[Found] | None:
         values, siblings = pair
