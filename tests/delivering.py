@@ -73,9 +73,7 @@ class House:
 
     def delivery(self) -> Delivery:
         client = Client(Door(["127.0.0.1"]), timeout_s=self.timeout_s)
-        dispatcher = Dispatcher(
-            self.database, self.horizon, self.vault, matches=self.matches, bodies=self.bodies, clock=self.clock
-        )
+        dispatcher = Dispatcher(self.database, self.horizon, self.vault, matches=self.matches, bodies=self.bodies, clock=self.clock)
         return Delivery(self.world, dispatcher, client, source="https://here.example/fhir", report=self.report)
 
     @asynccontextmanager

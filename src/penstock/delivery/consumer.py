@@ -106,8 +106,9 @@ class Consumer:
                     except Problem as problem:
                         log.warning("delivery.keep", subscription=self._number, code=problem.code)
                         await asyncio.sleep(0.5)
-                    self._fill()
-                    await self._sleep()
+                    now = self._world.clock.now()
+                    self._fill(now)
+                    await self._sleep(now)
         finally:
             await self._leave()
 
@@ -155,21 +156,23 @@ class Consumer:
             rows = await self._rows("load_lane", stream.replay, key, lanes.parked[key], lanes.loaded, _CHUNK)
             if len(rows) < _CHUNK:
                 del lanes.parked[key]
-            await self._add(stream, rows, now)
+            await self._complete(rows)
+            self._add(stream, rows, now)
         while lanes.size < _WINDOW and not stream.exhausted:
             stream.exhausted = True  # a wake-up during the read says otherwise
             rows = await self._rows("load", stream.replay, lanes.loaded, list(lanes.parked), _CHUNK)
             stream.exhausted = stream.exhausted and len(rows) < _CHUNK
             if rows:
                 lanes.loaded = rows[-1].seq
-            await self._add(stream, rows, now)
+            await self._complete(rows)
+            # A lane may have been parked while we read: its rows are read again, in order, when it goes on.
+            self._add(stream, [job for job in rows if job.key not in lanes.parked], now)
 
     async def _rows(self, query: str, *arguments: object) -> list[Job]:
         async with self._world.database.connection() as tx:
             return [Job(**row) for row in await tx.fetch(SQL[query], self._number, *arguments)]
 
-    async def _add(self, stream: Stream, jobs: Sequence[Job], now: datetime) -> None:
-        await self._complete(jobs)
+    def _add(self, stream: Stream, jobs: Sequence[Job], now: datetime) -> None:
         for job in jobs:
             stream.lanes.add(job, now)
 
@@ -187,9 +190,8 @@ class Consumer:
 
     # sending
 
-    def _fill(self) -> None:
+    def _fill(self, now: datetime) -> None:
         """Start workers while there is something to send and a place to send it."""
-        now = self._world.clock.now()
         for stream in self._streams.values():
             while stream.active < self._slots(stream, now) and (jobs := self._take(stream, now)):
                 stream.active += 1
@@ -255,19 +257,21 @@ class Consumer:
     def _delivered(self, stream: Stream, jobs: list[Job], now: datetime) -> None:
         for job in jobs:
             self._ledger.delivered(job)
-            stream.lanes.done(job, now)
+        stream.lanes.done(jobs, now)
         metrics.DELIVERED.labels(self._number).inc(len(jobs))
         if self._failures:
+            if self._failures >= self._world.policy.failures:
+                for other in self._streams.values():
+                    other.lanes.release(now)
             self._failures, self._closed_until, self._changed = 0, None, True
             self._set_status("active", None)
-            for other in self._streams.values():
-                other.lanes.release(now)
         elif self._batch < self._spec.batch:
             self._batch = min(self._spec.batch, self._batch * 2)
 
     def _postpone(self, stream: Stream, job: Job, answer: Answer, now: datetime, *, alone: bool) -> None:
         job.attempts += 1
-        if answer.meaning == REJECTED and alone and job.attempts >= self._world.policy.rejections:
+        job.refused = answer.meaning == REJECTED
+        if job.refused and alone and job.attempts >= self._world.policy.rejections:
             self._bury(stream, job, answer, now)
             return
         wait = max(answer.wait_s, self._world.policy.backoff(job.attempts, self._world.chance))
@@ -277,7 +281,7 @@ class Consumer:
 
     def _bury(self, stream: Stream, job: Job, answer: Answer, now: datetime) -> None:
         self._ledger.failed(job, answer, now, state="dead", reason=answer.words)
-        stream.lanes.done(job, now)
+        stream.lanes.done([job], now)
         metrics.DEAD.labels(self._number).inc()
         log.warning("delivery.dead", subscription=self._number, seq=job.seq, attempts=job.attempts, status=answer.status)
 
@@ -327,13 +331,12 @@ class Consumer:
 
     # waiting
 
-    async def _sleep(self) -> None:
-        """Until woken, or until the first thing that waits may go on."""
-        now = self._world.clock.now()
-        times = [at for stream in self._streams.values() if (at := stream.lanes.next_due()) is not None]
+    async def _sleep(self, now: datetime) -> None:
+        """Until woken, or until the first thing that waits may go on. What could go on at ``now`` and did not waits for a worker."""
+        times = [at for stream in self._streams.values() if (at := stream.lanes.next_due()) is not None and at > now]
         if self._closed(now) and self._closed_until is not None:
             times = [self._closed_until]
         seconds = min(((at - now).total_seconds() for at in times), default=1.0)
-        if seconds > 0 and not self._wake.is_set() and not await self._world.wait(self._wake, seconds):
+        if not self._wake.is_set() and not await self._world.wait(self._wake, seconds):
             for stream in self._streams.values():
                 stream.exhausted = False  # another process may have made something due

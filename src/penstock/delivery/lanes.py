@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -28,6 +29,7 @@ class Job:
     next_at: datetime
     event: Event | None = None
     body: bytes | None = None
+    refused: bool = False  # the subscriber does not want this one: its return from an outage changes nothing
 
 
 @dataclass
@@ -60,17 +62,18 @@ class Lanes:
         """The jobs behind a busy head, to be sent together with it."""
         return list(islice(self._lanes[job.key], 1, 1 + max(0, limit)))
 
-    def done(self, job: Job, now: datetime) -> None:
-        """The job is settled: its lane goes on with the next."""
-        lane = self._lanes[job.key]
-        lane.popleft()
-        self.size -= 1
-        if job.key in self.parked:
-            self.parked[job.key] = job.seq
-        if lane:
-            self._queue(lane[0], now)
-        else:
-            del self._lanes[job.key]
+    def done(self, jobs: Sequence[Job], now: datetime) -> None:
+        """The jobs are settled, heads and the followers sent with them: each of their lanes goes on with the next."""
+        for job in jobs:
+            self._lanes[job.key].popleft()
+            if job.key in self.parked:
+                self.parked[job.key] = job.seq
+        self.size -= len(jobs)
+        for key in dict.fromkeys(job.key for job in jobs):
+            if self._lanes[key]:
+                self._queue(self._lanes[key][0], now)
+            else:
+                del self._lanes[key]
 
     def postpone(self, job: Job, at: datetime) -> None:
         """The job failed: its lane waits until ``at``, and keeps only its head in memory."""
@@ -82,11 +85,12 @@ class Lanes:
         heapq.heappush(self._waiting, (at, job.seq, job.key))
 
     def release(self, now: datetime) -> None:
-        """Nobody waits any longer: the subscriber is back."""
-        for _, _, key in sorted(self._waiting, key=lambda entry: entry[1]):
+        """The subscriber is back: nobody waits any longer, but for what it refused."""
+        refused = [entry for entry in self._waiting if self._lanes[entry[2]][0].refused]
+        for _, _, key in sorted(set(self._waiting) - set(refused), key=lambda entry: entry[1]):
             self._lanes[key][0].next_at = now
             self._ready.append(key)
-        self._waiting.clear()
+        self._waiting = sorted(refused)
 
     def run_dry(self) -> list[str]:
         """Parked keys with nothing in memory: their followers must be read before anything newer."""

@@ -104,10 +104,13 @@ select least((select seq from delivery_cursor where name = 'dispatch'),
              (select min(seq) from delivery where state in ('pending', 'dead')))
 
 -- name: counts
-select coalesce(sum(due), 0)::bigint as due, coalesce(sum(archived), 0)::bigint as archived from subscription
-
--- name: counts_by_state
-select state, count(*) as n from delivery group by state
+-- One statement, one snapshot: both sides of conservation are of the same moment.
+select coalesce(sum(due), 0)::bigint as due,
+       coalesce(sum(archived), 0)::bigint + (select count(*) from delivery where state = 'delivered') as delivered,
+       (select count(*) from delivery where state = 'pending') as pending,
+       (select count(*) from delivery where state = 'dead') as dead,
+       (select count(*) from delivery where state = 'discarded') as discarded
+from subscription
 
 -- name: log
 select s.id as subscription, d.replay, d.seq, d.key, d.reference, d.state, d.attempts, d.due_at, d.next_at, d.settled_at, d.reason, d.history
