@@ -37,7 +37,7 @@ class Version(NamedTuple):
     row: Row | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class State:
     """One resource in the course of a batch: first what the database has, then what it will have."""
 
@@ -65,7 +65,7 @@ class State:
 def apply(state: State, item: Item, rids: Rids) -> Written:
     """Do one change to ``state``."""
     if state.body is not None:
-        _require_inside(item.access, state.key[0], state.pat, state.tok)
+        require_inside(item.access, state.key[0], state.pat, state.tok)
     if item.change.if_match is not None and (state.body is None or item.change.if_match != state.ver):
         raise Problem("precondition", "the version in If-Match is not the current version")
     return _VERBS[item.change.verb](state, item, rids)
@@ -89,7 +89,7 @@ def _update(state: State, item: Item, rids: Rids) -> Written:
         return state.written("same")
     indexed = extract(resource)
     row = row_of(state.tenant, type, id, indexed)
-    _require_inside(item.access, type, row.pat, row.tok)
+    require_inside(item.access, type, row.pat, row.tok)
     op: Op = "create" if state.body is None else "update"
     ver, rid = state.ver + 1, rids.next(state.rid)
     _add(state, Version(ver, rid, splice(bare, type, id, ver, rid), row))
@@ -115,7 +115,8 @@ def _add(state: State, version: Version) -> None:
     state.tok = version.row.tok if version.row else ()
 
 
-def _require_inside(access: Access, type: str, pat: int | None, tokens: Collection[int]) -> None:
+def require_inside(access: Access, type: str, pat: int | None, tokens: Collection[int]) -> None:
+    """Refuse what an access that is bound to a patient may not touch."""
     inside = bounds(access, type)
     if inside is not None and not inside.hold(pat, tokens):
         raise Problem("forbidden", "this resource is outside of the patient's compartment")

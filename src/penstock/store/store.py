@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import re
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from penstock.auth.access import Access
 from penstock.clock import Chance, Clock, SystemClock, system_chance
 from penstock.db import Database, Tx
 from penstock.errors import Problem, explain
-from penstock.store.batch import Item, State, apply
+from penstock.store.batch import Item, State
 from penstock.store.body import Bodies
-from penstock.store.change import Announce, Cause, Change, Key, Written
-from penstock.store.hashing import self_hash
+from penstock.store.change import Announce, Cause, Change, Written
+from penstock.store.conditional import Condition, Made, condition_of, resolve
 from penstock.store.read import Reader
 from penstock.store.rid import Rids
 from penstock.store.search.page import Page, Search
 from penstock.store.search.parse import parse
 from penstock.store.tables import Tables, require_type
+from penstock.store.task import Task, check, task_of
 from penstock.store.write import flush, lock
 
 Outcome = Written | Problem
 
 #: How often changes are done again because somebody else made the same new resource at the same moment.
 _ROUNDS = 5
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 class Store(Reader):
@@ -67,50 +65,56 @@ class Store(Reader):
         """The same for changes on behalf of several, each for its own cause: what the Writer commits as one."""
         await self._rids.ready(tx)
         outcomes: list[Outcome] = [Problem("exception", "this change was not tried")] * len(items)
-        todo: dict[int, tuple[Item, Key]] = {}
-        for number, item in enumerate(items):
-            try:
-                todo[number] = item, self._key(item)
-            except Problem as problem:
-                outcomes[number] = problem
-        self._tables.require(key[0] for _, key in todo.values())
+        tasks = await self._tasks(tx, items, outcomes)
         for _ in range(_ROUNDS):
-            lost = await self._round(tx, todo, outcomes)
-            todo = {number: pair for number, pair in todo.items() if (pair[0].access.tenant, pair[1]) in lost}
-            if not todo:
+            lost = await self._round(tx, tasks, outcomes)
+            tasks = {number: tasks[number] for number in lost}
+            if not tasks:
                 break
-        for number in todo:
+        for number in tasks:
             outcomes[number] = Problem("conflict", "others keep writing this resource at the same moment")
         await self._tell(tx, items, outcomes)
         return outcomes
 
-    def _key(self, item: Item) -> Key:
-        """Check what can be checked without the database, and name a new resource."""
-        change = item.change
-        require_type(change.type)
-        item.access.require(change.verb, change.type)
-        if change.id is None:
-            if change.verb != "create":
-                raise Problem("required", "this interaction names a resource by its id")
-            return change.type, str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
-        if not _ID.fullmatch(change.id):
-            raise Problem("value", "an id has 1 to 64 letters, digits, hyphens and dots")
-        return change.type, change.id
-
-    async def _round(self, tx: Tx, todo: dict[int, tuple[Item, Key]], outcomes: list[Outcome]) -> set[tuple[str, Key]]:
-        """Lock, apply and flush; returns the (tenant, key) pairs that must be done again."""
-        named = {(item.access.tenant, key) for item, key in todo.values() if item.change.id is not None}
-        states = await lock(tx, self._bodies, named)
-        for number, (item, key) in todo.items():
-            whose = item.access.tenant, key
-            state = states.get(whose)
-            if state is None:
-                state = states[whose] = State(key, whose[0], self_hash(whose[0], *key))
+    async def _tasks(self, tx: Tx, items: Sequence[Item], outcomes: list[Outcome]) -> dict[int, Task]:
+        """What is to be done, each change with the resource that it is about; a change that cannot be done gets its Problem."""
+        conditions: dict[int, Condition | Problem | None] = {}
+        for number, item in enumerate(items):
             try:
-                outcomes[number] = apply(state, item, self._rids)
+                check(item)
+                conditions[number] = condition_of(item)
+            except Problem as problem:
+                outcomes[number] = problem
+        self._tables.require(items[number].change.type for number in conditions)
+        asked = {number: (items[number], each) for number, each in conditions.items() if isinstance(each, Condition)}
+        if asked:
+            conditions |= await resolve(tx, self._search, asked)
+        tasks: dict[int, Task] = {}
+        for number, condition in conditions.items():
+            try:
+                tasks[number] = task_of(items[number], condition, self._chance)
+            except Problem as problem:
+                outcomes[number] = problem
+        return tasks
+
+    async def _round(self, tx: Tx, tasks: Mapping[int, Task], outcomes: list[Outcome]) -> list[int]:
+        """Lock, apply and flush; returns the numbers of the tasks that must be done again."""
+        states = await lock(tx, self._bodies, {task.whose for task in tasks.values() if not task.fresh})
+        made = Made()
+        remember = any(task.condition for task in tasks.values())
+        used: dict[int, State] = {}
+        for number, task in tasks.items():
+            try:
+                state = task.state(states, made)
+                outcomes[number] = task.do(state, self._rids)
+                used[number] = state
             except Exception as error:
                 outcomes[number] = explain(error)
-        return {(state.tenant, state.key) for state in await flush(tx, self._bodies, states.values())}
+            else:
+                if remember:
+                    made.add(state)
+        lost = await flush(tx, self._bodies, states.values())
+        return [number for number, state in used.items() if state in lost] if lost else []
 
     async def _tell(self, tx: Tx, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
         """Announce what changed, one call a tenant (nearly always one)."""
