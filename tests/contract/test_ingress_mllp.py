@@ -279,6 +279,8 @@ async def test_an_inbox_that_does_not_answer_is_an_error_and_never_aa() -> None:
         assert b"a defect" not in answer
         broken.error = None
         assert await sender.ask(adt(3)) == ("AE", "M3")
+        broken.error = Problem("invalid", "the database does not take this")
+        assert await sender.ask(adt(4)) == ("AE", "M4")
 
 
 async def test_a_message_that_asks_for_no_answer_gets_none(inbox: Receiver, database: Database) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, cast
 
 from penstock.formats.hl7v2 import Frame, Frames, Noise, wrap
@@ -21,6 +22,9 @@ AT_ONCE = 256
 
 #: Seconds after an end block without its carriage return until the frame counts as complete.
 QUIET_S = 0.5
+
+#: The unfinished frames of all connections together may hold so many times the largest frame.
+FRAMES_AT_ONCE = 16
 
 #: So many bytes outside of frames are no accident: the peer does not speak MLLP.
 MOST_NOISE = 64 * 1024
@@ -44,6 +48,7 @@ class Open:
     limits: Limits
     connections: set[Connection] = field(default_factory=set)
     tasks: set[asyncio.Task[bytes | None]] = field(default_factory=set)
+    unfinished: int = 0  # bytes of frames that have begun and not ended
 
 
 class Connection(asyncio.Protocol):
@@ -64,6 +69,8 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._stopping = False
         self._noise = 0
+        self._unfinished = 0  # this connection's part of what all share
+        self._under_way = 0  # bytes of messages that are not answered yet
         self._free_at = 0.0  # when the messages so far are within the rate
         self._quiet: asyncio.TimerHandle | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
@@ -87,6 +94,7 @@ class Connection(asyncio.Protocol):
             self._quiet.cancel()
             self._quiet = None
         self._handle(self._frames.feed(data))
+        self._weigh()
         if self._frames.ended:
             self._quiet = self._loop.call_later(QUIET_S, self._complete)
 
@@ -100,6 +108,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """What was received whole is still recorded; only there is nobody left to tell."""
         self._complete()
+        self._weigh()
         self._transport = None
         self._shared.connections.discard(self)
         self._meters.connections.dec()
@@ -140,6 +149,13 @@ class Connection(asyncio.Protocol):
             self._quiet = None
         self._handle(self._frames.finish())
 
+    def _weigh(self) -> None:
+        """Bound what unfinished frames hold in memory: whoever makes it too much is cut."""
+        self._shared.unfinished += len(self._frames) - self._unfinished
+        self._unfinished = len(self._frames)
+        if self._shared.unfinished > FRAMES_AT_ONCE * self._limits.max_bytes:
+            self.end("too-much")
+
     def _handle(self, found: list[Frame | Noise]) -> None:
         """Take the frames, count the noise, and note when the frame began that is still open."""
         for each in found:
@@ -159,11 +175,13 @@ class Connection(asyncio.Protocol):
         task = self._loop.create_task(_answer(self._shared.intake, frame, self._peer))
         self._shared.tasks.add(task)
         self._answers.append(task)
-        task.add_done_callback(self._answered)
+        self._under_way += len(frame.data)
+        task.add_done_callback(partial(self._answered, len(frame.data)))
         if self._limits.rate:
             self._free_at = max(self._free_at, self._heard) + 1 / self._limits.rate
 
-    def _answered(self, task: asyncio.Task[bytes | None]) -> None:
+    def _answered(self, size: int, task: asyncio.Task[bytes | None]) -> None:
+        self._under_way -= size
         self._shared.tasks.discard(task)
         self._drain()
         self._regulate()
@@ -183,7 +201,8 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         wait_s = self._free_at - self._loop.time() - 1 if self._limits.rate else 0.0  # a second's worth may come at once
-        reading = not (self._stopping or self._blocked is not None or len(self._answers) >= AT_ONCE or wait_s > 0)
+        busy = len(self._answers) >= AT_ONCE or self._under_way >= self._limits.max_bytes
+        reading = not (busy or self._stopping or self._blocked is not None or wait_s > 0)
         if wait_s > 0:
             self._loop.call_later(wait_s, self._regulate)
         if reading == self._reading:

@@ -18,7 +18,7 @@ SECONDS = Histogram(
 
 #: Codes and why a connection was closed: every label value that there can be.
 CODES = ("AA", "AE", "AR", "CA", "CE", "CR", "none")
-REASONS = ("idle", "slow-frame", "slow-reader", "too-many", "not-framed", "stopping")
+REASONS = ("idle", "slow-frame", "slow-reader", "too-many", "too-much", "not-framed", "stopping")
 
 
 class Meters:

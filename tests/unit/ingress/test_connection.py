@@ -9,7 +9,7 @@ from tests.ingress_door import adt, intake
 
 from penstock.formats.hl7v2 import wrap
 from penstock.inbox import Accepted, Arrival
-from penstock.ingress.connection import AT_ONCE, Connection, Limits, Open
+from penstock.ingress.connection import AT_ONCE, FRAMES_AT_ONCE, Connection, Limits, Open
 
 
 class Wire(asyncio.Transport):
@@ -81,6 +81,53 @@ async def test_a_sender_with_too_many_messages_under_way_is_not_read_from_until_
     await asyncio.gather(*connection._shared.tasks)
     assert len(wire.written) == AT_ONCE
     assert wire.reading
+
+
+async def test_answers_keep_the_order_of_the_messages_whichever_is_ready_first() -> None:
+    class Reversed:
+        def __init__(self) -> None:
+            self.gates = {"M1": asyncio.Event(), "M2": asyncio.Event()}
+
+        async def submit(self, arrival: Arrival) -> Accepted:
+            await self.gates[arrival.control_id].wait()
+            return Accepted(1, "new", None)
+
+    inbox = Reversed()
+    connection, wire = connected(inbox)
+    connection.data_received(wrap(adt(1)) + wrap(adt(2)))
+    inbox.gates["M2"].set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert wire.written == []
+    inbox.gates["M1"].set()
+    await asyncio.gather(*connection._shared.tasks)
+    assert [b"M1" in wire.written[0], b"M2" in wire.written[1]] == [True, True]
+
+
+async def test_a_sender_of_large_messages_has_few_of_them_under_way() -> None:
+    held = Held()
+    connection, wire = connected(held, max_bytes=1000)
+    for number in range(20):
+        if wire.reading:
+            connection.data_received(wrap(adt(number, more="NTE|1||" + "x" * 400)))
+    assert len(connection._shared.tasks) == 2
+    held.go.set()
+    await asyncio.gather(*connection._shared.tasks)
+    assert wire.reading
+
+
+async def test_unfinished_frames_of_all_connections_together_are_bounded() -> None:
+    shared = Open(intake(Held()), Limits(max_bytes=1000))
+    wires = []
+    for _ in range(FRAMES_AT_ONCE + 2):
+        connection, wire = Connection(shared), Wire()
+        connection.connection_made(wire)
+        connection.data_received(b"\x0b" + b"x" * 999)
+        wires.append((connection, wire))
+    assert sum(wire.ended == "aborted" for _, wire in wires) == 2
+    for connection, _ in wires:
+        connection.connection_lost(None)
+    assert shared.unfinished == 0
 
 
 async def test_a_frame_may_take_its_time_only_while_we_read() -> None:

@@ -57,6 +57,10 @@ class Frames:
         self._skipping = False
         self._flaw: Problem | None = None
 
+    def __len__(self) -> int:
+        """How many bytes are kept that are not complete yet."""
+        return len(self._buffer)
+
     @property
     def open(self) -> bool:
         """Whether a frame has begun and not ended."""
