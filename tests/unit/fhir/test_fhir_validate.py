@@ -114,6 +114,8 @@ def test_everything_wrong_is_told_at_once_in_a_bounded_list() -> None:
         patient(birthDate="1970", _birthDate={"extension": [{"url": "http://x", "valueDateTime": "1970-03-30T10:00:00Z"}]}),
         patient(_birthDate={"extension": [{"url": "http://x", "valueCode": "unknown"}]}),
         patient(name=[{"given": ["A", None], "_given": [None, {"id": "x"}]}]),
+        patient(name=[{"given": ["A"], "_given": [None, {"id": "x"}]}]),
+        patient(name=[{"given": ["A"], "_given": [{"id": "x"}, None]}]),
         patient(name=[{"_given": [{"id": "x"}, {"id": "y"}]}]),
         observation(_status={"id": "x"}) | {"status": "final"},
         {"resourceType": "Observation", "_status": {"extension": [{"url": "http://x", "valueCode": "unknown"}]}, "code": {"text": "x"}},
@@ -137,7 +139,7 @@ def test_what_the_specification_allows_passes(resource: Resource) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        {"given": ["A"], "_given": [None, {"id": "x"}]},
+        {"given": ["A", None], "_given": [None]},
         {"given": ["A", None], "_given": [None, None]},
         {"given": [None], "_given": {"id": "x"}},
         {"given": ["A", None]},

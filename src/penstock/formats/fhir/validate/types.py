@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import chain, repeat
 from typing import Any
 
 from penstock.formats.fhir.definitions import Element, TypeDef, r4
@@ -28,7 +29,7 @@ OBJECT = wrong("structure", "a JSON object is expected here")
 NO_MEMBER = wrong("structure", "an object is never empty: leave the element out")
 LIST = wrong("structure", "a JSON array is expected here")
 NO_ITEM = wrong("structure", "an array is never empty: leave the element out")
-UNALIGNED = wrong("structure", "a primitive's values and extensions are arrays of the same length, without an entry that is null in both")
+UNALIGNED = wrong("structure", "null stands in an array of primitives only where its extensions have an entry")
 RESOURCE = wrong("structure", "resourceType names no resource type of R4")
 
 _ELEMENT_NAME = re.compile(r"_?[a-z][A-Za-z0-9]{0,63}", re.ASCII)
@@ -158,7 +159,7 @@ def _or_null(test: Test) -> Test:
 
 
 def _aligned(element: Element) -> Test:
-    """``given`` beside ``_given``: null in one where only the other has something (json.html#primitive)."""
+    """``given`` beside ``_given``: null in one where only the other has something (json.html#primitive). A shorter array ends in nulls."""
     inner = _many(_or_null(_of_one(element)))
     sibling = _many(_or_null(of_type("Element")))
 
@@ -166,7 +167,7 @@ def _aligned(element: Element) -> Test:
         values, siblings = pair
         if found := inner(values) or sibling(siblings):
             return found
-        aligned = len(values) == len(siblings) and not any(a is None and b is None for a, b in zip(values, siblings, strict=True))
-        return None if aligned else UNALIGNED
+        pairs = zip(values, chain(siblings, repeat(None)), strict=False)
+        return UNALIGNED if any(one is None and other is None for one, other in pairs) else None
 
     return test
