@@ -99,3 +99,12 @@ async def test_a_migration_that_dies_in_the_middle_leaves_nothing_and_is_run_aga
     )
     assert await migrate(victim) == ["9000_pre_half.sql"]
     await victim.close()
+
+
+async def test_a_migration_that_cannot_be_recorded_is_undone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, hides = migrations(), "create table half_done (n int); alter table migration rename to elsewhere"
+    monkeypatch.setattr(sys.modules[migrations.__module__], "migrations", lambda: [*whole, ("9000_pre_half.sql", hides)])
+    with pytest.raises(Problem):
+        await migrate(database)
+    async with database.connection() as tx:
+        assert await tx.fetchval("select to_regclass('half_done')") is None

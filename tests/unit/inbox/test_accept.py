@@ -51,16 +51,20 @@ async def test_the_same_control_id_of_another_sender_is_another_message(database
 
 
 async def test_of_racing_connections_one_is_new_and_all_others_repeat_it(database: Database) -> None:
-    messages = [arrival(f"R{n}") for n in range(20)]
+    messages = [arrival(f"R{n}") for n in range(1000)]
 
-    async def send(order: int) -> list[str]:
+    async def send(number: int) -> list[str]:
+        mine = messages if number % 2 else messages[::-1]
         async with database.transaction() as tx:
-            answers = await accept(tx, messages if order else list(reversed(messages)))
-            return [a.fate for a in answers] if order else [a.fate for a in reversed(answers)]
+            fates = [answer.fate for answer in await accept(tx, mine)]
+        return fates if number % 2 else fates[::-1]
 
-    fates = await asyncio.gather(*(send(n % 2) for n in range(8)))
-    for one in zip(*fates, strict=True):
-        assert sorted(one) == ["new"] + ["repeated"] * 7
+    async with database.transaction() as tx:
+        await tx.execute("lock table inbox_key in share mode")  # so that they all start together
+        racing = [asyncio.create_task(send(number)) for number in range(6)]
+        await asyncio.sleep(0.3)
+    for fates in zip(*await asyncio.gather(*racing), strict=True):
+        assert sorted(fates) == ["new"] + ["repeated"] * 5
 
 
 async def test_ids_follow_the_order_of_arrival(database: Database) -> None:

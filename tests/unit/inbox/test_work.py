@@ -102,3 +102,10 @@ async def test_every_message_is_counted_in_one_place(database: Database) -> None
         count = (await counts(tx))["mllp"]
     assert count.conserved and (count.accepted, count.stored) == (5, 1)
     assert (count.filtered, count.quarantined, count.in_flight) == ({"not wanted": 1}, {"exception": 1}, {"ready": 1, "postponed": 1})
+
+
+async def test_the_backlog_of_a_stopped_lane_does_not_hide_the_other_lanes(database: Database) -> None:
+    a1, *_, b1 = await put(database, *["a"] * 40, "b")
+    async with database.transaction() as tx:
+        await postpone(tx, a1, DOWN, NOW + timedelta(seconds=10))
+    assert await claimed(database, limit=2) == [b1]
