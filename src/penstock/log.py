@@ -18,7 +18,7 @@ KEYS = frozenset(
     {
         "event", "level", "timestamp", "part",  # set here
         "at", "attempts", "bytes", "client", "code", "count", "database", "duration_ms", "error", "exit_code", "http",
-        "id", "inbox_id", "interface", "kind", "lane", "lag", "method", "mllp", "name", "pid", "port", "reason", "role",
+        "id", "inbox_id", "interface", "kind", "lane", "lag", "method", "mllp", "name", "origin", "pid", "port", "reason", "role",
         "route", "rule", "seconds", "seq", "sink", "state", "status", "subscription", "text", "trace_id", "type",
         "version",
     }
@@ -50,4 +50,16 @@ def configure(level: str = "info") -> None:
 
 def get(part: str) -> Any:
     """A logger for one part of the program, such as ``ingress``."""
-    return structlog.get_logger().bind(part=part)
+    return structlog.get_logger(part=part)  # lazy: configured when it is first used
+
+
+def origin(error: BaseException) -> str:
+    """The innermost line of ours that an exception passed (``penstock.convert.merge:48``): where to look, without its words."""
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if name.startswith("penstock."):
+            found = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found

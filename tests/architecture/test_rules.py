@@ -17,6 +17,7 @@ RULES = {
     "types are strict": [BIN / "mypy"],
     "packages keep their borders": [BIN / "lint-imports", "--no-cache"],
     "requirement ids exist": [sys.executable, "tools/requirements.py"],
+    "reference pages are current": [sys.executable, "tools/reference.py", "--check"],
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
+import msgspec
 import zstandard
 
 from penstock.db import Tx, named_sql
@@ -52,7 +52,7 @@ class Origin(NamedTuple):
 async def record(tx: Tx, records: Sequence[Record]) -> None:
     """Keep the lineage of a batch of messages, in the transaction that stores them."""
     pack = zstandard.ZstdCompressor(level=3).compress
-    bodies = [pack(orjson.dumps({"made": r.made, "remainder": r.remainder, "steward": r.steward})) for r in records]
+    bodies = [pack(msgspec.json.encode({"made": r.made, "remainder": r.remainder, "steward": r.steward})) for r in records]
     await tx.execute(SQL["record"], [r.inbox_id for r in records], [r.plan for r in records], [r.at for r in records], bodies)
     made = [(m.type, m.id, m.ver, r.inbox_id) for r in records for m in r.made]
     if made:
@@ -61,7 +61,7 @@ async def record(tx: Tx, records: Sequence[Record]) -> None:
 
 def unpack(body: bytes) -> dict[str, Any]:
     """The record of one message: ``made`` [[type, id, ver, [[element, rule, source]…]]…], ``remainder``, ``steward``."""
-    record: dict[str, Any] = orjson.loads(zstandard.ZstdDecompressor().decompress(body))
+    record: dict[str, Any] = msgspec.json.decode(zstandard.ZstdDecompressor().decompress(body))
     return record
 
 

@@ -39,7 +39,7 @@ def adt(person: Person, control_id: str, *, trigger: str = "A01", ward: str = "A
         msh(f"ADT_{trigger}", structure, control_id),
         f"EVN|{trigger}|20250414120000+0000",
         pid(person),
-        f"PV1|1|I|{ward}^{bed}^A^NORTHGATE||||60001^Lindqvist^Maja^^^Dr^^^NORTHGATE|||MED||||||||V{person.mrn}^^^NORTHGATE^VN"
+        f"PV1|1|I|{ward}^{bed}^A^NORTHGATE||||60001^Lindqvist^Maja^^^Dr^^^NORTHGATE|||MED|||||||||V{person.mrn}^^^NORTHGATE^VN"
         + "|" * 25
         + "20250414080000+0000",
     )
@@ -51,7 +51,7 @@ def oru(person: Person, control_id: str, *, results: int = 30) -> bytes:
     segments = [
         msh("ORU_R01", "ORU_R01", control_id, sender="LAB"),
         pid(person),
-        f"PV1|1|I|AMU^1^A^NORTHGATE|||||||||||||||V{person.mrn}^^^NORTHGATE^VN",
+        f"PV1|1|I|AMU^1^A^NORTHGATE||||||||||||||||V{person.mrn}^^^NORTHGATE^VN",
         f"ORC|RE|P{control_id}^WARD_SYSTEM|F{control_id}^LAB",
         f"OBR|1|P{control_id}^WARD_SYSTEM|F{control_id}^LAB|24323-8^Comprehensive metabolic panel^LN|||20250414113000+0000" + "|" * 15
         + "20250414115500+0000||CH|F",

@@ -1,0 +1,373 @@
+"""The program: builds every part from Settings and wires them. The only file that knows everyone.
+
+A role that fails is logged and started again; what it was doing is in the database. Stopping goes the way of the data: listeners
+first, so that nothing new comes in, then those who work, then the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import uvicorn
+import uvloop
+
+from penstock import events, inbox, log, running, telemetry
+from penstock.api.app import build
+from penstock.api.parts import Parts
+from penstock.auth.access import SYSTEM
+from penstock.auth.keys import open_keys
+from penstock.auth.secrets import made_secret
+from penstock.clock import Chance, Clock, SystemClock, system_chance
+from penstock.convert import Context, Plan, plan
+from penstock.convert.api import structure_of
+from penstock.db import Bell, Database, Tx, after_commit, connect, migrate
+from penstock.db.embedded import Embedded
+from penstock.delivery import Delivery, Dispatcher, Door, Vault
+from penstock.delivery.consumer import World
+from penstock.delivery.policy import Policy
+from penstock.delivery.registry import declare
+from penstock.delivery.sinks.wire import Client
+from penstock.errors import Problem, explain
+from penstock.flow import Flow, Ways
+from penstock.formats.fhir import json
+from penstock.formats.fhir.searchparams import extract
+from penstock.formats.hl7v2 import Header, Message
+from penstock.inbox import Accepted, Arrival, Received, Receiver
+from penstock.ingress import Ingested, Intake, Meters, Mllp, ingest
+from penstock.operations import Operator
+from penstock.running import Running
+from penstock.settings import Settings
+from penstock.site import Channel, Site, load_site
+from penstock.store import Cause, Store, Writer, Written
+from penstock.store.search.match import matches
+from penstock.store.search.parse import Query, parse
+from penstock.store.versions import version_bodies
+
+_log = log.get("app")
+
+Ready = Callable[[Running], None]
+Afterwards = Callable[[Settings, Running], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Core:
+    """What every role is built from."""
+
+    settings: Settings
+    site: Site
+    url: str
+    database: Database
+    store: Store
+    plan: Plan
+    clock: Clock
+    chance: Chance
+    inbox_bell: Bell
+    events_bell: Bell
+    horizon: events.Horizon
+
+
+def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterwards | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. ``afterwards`` is something to do while serving, such as the demonstration."""
+    log.configure(settings.log_level)
+    telemetry.configure()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, on_ready or _say_ready, afterwards))
+
+
+def _say_ready(found: Running) -> None:
+    print(f"penstock ready http={found.http} mllp={found.mllp}", flush=True)  # noqa: T201 # the contract of `penstock up`
+
+
+async def _serve(settings: Settings, on_ready: Ready, afterwards: Afterwards | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with program(settings) as found:
+        on_ready(found)
+        story = asyncio.create_task(afterwards(settings, found), name="afterwards") if afterwards else None
+        await stop.wait()
+        if story:
+            story.cancel()
+            await asyncio.gather(story, return_exceptions=True)
+        _log.info("app.stopping")
+
+
+@asynccontextmanager
+async def program(settings: Settings) -> AsyncIterator[Running]:
+    """Everything that ``settings`` asks for, serving at the yielded addresses until the block is left."""
+    async with AsyncExitStack() as stack:
+        core = await _core(settings, stack)
+        http = mllp = ""
+        if settings.runs("delivery"):
+            await _deliver(core, stack)
+        if settings.runs("flow"):
+            await _flow(core, stack)
+        if settings.runs("ingress"):
+            mllp = await _listen(core, stack)
+        if settings.runs("api"):
+            http = await _api(core, stack)
+        found = Running(http, mllp, os.getpid(), settings.base_url)
+        running.announce(settings.data, found)
+        stack.callback(running.withdraw, settings.data)
+        yield found
+
+
+async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    site = load_site(settings.site, zone=settings.zone, secret_of=lambda name: made_secret(settings.data, f"webhook-{name}"))
+    if settings.database:
+        url = settings.database.get_secret_value()
+    else:
+        url = await stack.enter_async_context(Embedded(settings.data, shared_buffers_mb=settings.pg_shared_buffers_mb))
+    database = await _connected(stack, url, 16)
+    await migrate(database)
+    clock, chance = SystemClock(), system_chance()
+    await inbox.tend(database, clock.now())
+    events_bell = await stack.enter_async_context(Bell(database, "penstock_events"))
+    return Core(
+        settings=settings,
+        site=site,
+        url=url,
+        database=database,
+        store=Store(partial(_announce, events_bell), clock=clock),
+        plan=plan(site.overlay),
+        clock=clock,
+        chance=chance,
+        inbox_bell=await stack.enter_async_context(Bell(database, "penstock_inbox")),
+        events_bell=events_bell,
+        horizon=events.Horizon(database),
+    )
+
+
+async def _connected(stack: AsyncExitStack, url: str, size: int) -> Database:
+    database = await connect(url, size=size)
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def _announce(bell: Bell, tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
+    """The store's events, in its transaction; the bell rings when that has committed."""
+    await events.append(tx, written, causes, tenant=tenant)
+    after_commit(tx, bell.ring)
+
+
+class _Ringing:
+    """The inbox as the listeners see it: rings for the flow after each commit."""
+
+    def __init__(self, receiver: Receiver, bell: Bell) -> None:
+        self._receiver, self._bell = receiver, bell
+
+    async def submit(self, arrival: Arrival, /) -> Accepted:
+        accepted = await self._receiver.submit(arrival)
+        self._bell.ring()
+        return accepted
+
+
+async def _listen(core: Core, stack: AsyncExitStack) -> str:
+    """The listeners of the site; the address of the first."""
+    receiver = await _receiver(core, stack)
+    addresses = []
+    for channel in core.site.channels:
+        listen = channel.listen or (core.settings.mllp if channel.interface.name == "mllp" else None)
+        if listen:
+            mllp = Mllp(_intake(core, receiver, channel), core.settings.model_copy(update={"mllp": listen}))
+            await stack.enter_async_context(mllp)
+            addresses.append(f"mllp://{mllp.host}:{mllp.port}")
+    return addresses[0] if addresses else ""
+
+
+async def _receiver(core: Core, stack: AsyncExitStack) -> _Ringing:
+    """Group commit on connections of its own: whatever the others do, a message can be recorded."""
+    database = await _connected(stack, core.url, 2)
+    return _Ringing(await stack.enter_async_context(Receiver(database)), core.inbox_bell)
+
+
+def _intake(core: Core, receiver: _Ringing, channel: Channel) -> Intake:
+    def check(header: Header, message: Message) -> Problem | None:
+        if f"{header.type}^{header.trigger}" in channel.filters:
+            return None
+        try:
+            structure_of(message, core.plan)
+        except Problem as problem:
+            return problem
+        return None
+
+    interface = channel.interface
+    meters = Meters(interface.name)
+    return Intake(inbox=receiver, interface=interface, clock=core.clock, chance=core.chance, meters=meters, check=check)
+
+
+async def _flow(core: Core, stack: AsyncExitStack) -> None:
+    flow = Flow(
+        database=await _connected(stack, core.url, 4),
+        store=core.store,
+        plan=core.plan,
+        ways={channel.interface.name: _ways(channel) for channel in core.site.channels},
+        clock=core.clock,
+        chance=core.chance,
+        inbox_bell=core.inbox_bell,
+        batch=core.settings.flow_batch,
+        retry_s=core.settings.flow_retry_s,
+        attempts=core.settings.flow_attempts,
+    )
+    _role(stack, "flow", flow.run)
+    _role(stack, "upkeep", partial(_upkeep, core))
+
+
+def _ways(channel: Channel) -> Ways:
+    blank = Context(
+        interface=channel.interface.name,
+        zone=ZoneInfo(channel.interface.zone),
+        authorities=channel.authorities,
+        code_systems=channel.code_systems,
+    )
+
+    def context(received: Received) -> Context:
+        return replace(blank, received_at=received.received_at)
+
+    interface = channel.interface
+    return Ways(context=context, charset=interface.charset, fallback=interface.fallback, filters=channel.filters)
+
+
+async def _upkeep(core: Core) -> None:
+    while True:
+        await asyncio.sleep(3600)
+        await inbox.tend(core.database, core.clock.now())
+
+
+async def _deliver(core: Core, stack: AsyncExitStack) -> None:
+    settings = core.settings
+    database = await _connected(stack, core.url, 12)
+    vault = _vault(core)
+    async with database.transaction() as tx:
+        await declare(tx, vault, core.site.webhooks, core.clock.now())
+    bodies = partial(_bodies, core.store)
+    dispatcher = Dispatcher(database, core.horizon, vault, matches=_concerns, bodies=bodies, clock=core.clock)
+    policy = Policy(base_s=settings.delivery_retry_s, cap_s=settings.delivery_retry_cap_s, horizon_s=settings.delivery_horizon_s)
+    world = World(database=database, vault=vault, bodies=bodies, clock=core.clock, chance=core.chance, policy=policy)
+
+    async def work() -> None:
+        client = Client(Door(settings.delivery_allow), timeout_s=settings.delivery_timeout_s)
+        await Delivery(world, dispatcher, client, source=_source(settings), report=_operator(core).report).run()
+
+    _role(stack, "delivery", work)
+
+
+async def _api(core: Core, stack: AsyncExitStack) -> str:
+    settings, database = core.settings, await _connected(stack, core.url, 8)
+    intake = _intake(core, await _receiver(core, stack), next(c for c in core.site.channels if c.interface.name == "http"))
+    operator = _operator(core)
+    parts = Parts(
+        settings=settings,
+        clock=core.clock,
+        database=database,
+        store=core.store,
+        writer=await stack.enter_async_context(Writer(database, core.store)),
+        feed=events.Feed(database, core.horizon, partial(_bodies, core.store), source=_source(settings)),
+        keys=open_keys(settings.data),
+        ingest=partial(_ingest, intake),
+        operations=operator,
+        ready=partial(_ready, core),
+        conceal={"Subscription": operator.conceal},
+        clients=core.site.clients,
+    )
+    host, _, port = settings.http.rpartition(":")
+    listening = socket.create_server((host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+    server = _Server(
+        uvicorn.Config(
+            build(parts), http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            date_header=False, timeout_graceful_shutdown=10,
+        )
+    )  # fmt: skip
+    serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")
+
+    async def stop() -> None:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+
+    stack.push_async_callback(stop)
+    return f"http://{host}:{listening.getsockname()[1]}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside our program: signals are ours."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str) -> Ingested:
+    return await ingest(body, content_type, intake, peer=peer)
+
+
+async def _ready(core: Core) -> Mapping[str, bool]:
+    """What must work for this program to be of use."""
+    try:
+        async with core.database.connection() as tx:
+            return {"database": await tx.fetchval("select 1") == 1}
+    except Problem:
+        return {"database": False}
+
+
+async def _bodies(store: Store, tx: Tx, keys: Sequence[tuple[str, str, int]]) -> Mapping[tuple[str, str, int], bytes]:
+    return await version_bodies(tx, store, SYSTEM, keys)
+
+
+@cache
+def _query(criteria: str) -> Query:
+    type_, _, query = criteria.partition("?")
+    return parse(type_, query)
+
+
+def _concerns(criteria: str, type_: str, body: bytes) -> bool:
+    """Whether a resource is one that a Subscription's criteria ask for."""
+    resource = json.decode(body)
+    return matches(_query(criteria), extract(resource), resource)
+
+
+def _operator(core: Core) -> Operator:
+    return Operator(database=core.database, store=core.store, horizon=core.horizon, vault=_vault(core), clock=core.clock)
+
+
+def _vault(core: Core) -> Vault:
+    (core.settings.data / "keys").mkdir(mode=0o700, exist_ok=True)
+    return Vault.at(core.settings.data / "keys" / "delivery.key")
+
+
+def _source(settings: Settings) -> str:
+    """The URI by which events name this server (CloudEvents ``source``)."""
+    return settings.base_url or "urn:penstock"
+
+
+def _role(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do ``work`` for ever; when it fails, say so and begin again."""
+
+    async def keep() -> None:
+        pause = 0.1
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                problem = explain(error)
+                _log.error("role.failed", role=name, code=problem.code, text=problem.text, origin=log.origin(error))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+    task = asyncio.create_task(keep(), name=name)
+
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(cancel)

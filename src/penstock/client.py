@@ -1,0 +1,62 @@
+"""A client of a running program, for the command line: finds it by its data folder and mints its own short-lived token."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import timedelta
+from typing import Any, Self
+
+from penstock import running
+from penstock.errors import MEANINGS, Problem
+from penstock.settings import Settings
+from penstock.workbench import mint_token
+
+
+class Client:
+    """Speaks JSON to the HTTP door of one program. A refusal raises the Problem that its status stands for."""
+
+    def __init__(self, base: str, token: str) -> None:
+        self._base = base.rstrip("/")
+        self._token = token
+
+    @classmethod
+    def of(cls, settings: Settings, scope: str) -> Self:
+        """A client of the program on ``settings.data``, with the rights of ``scope`` for a minute."""
+        found = running.find(settings.data)
+        return cls(found.http, mint_token(settings, client="penstock-cli", scope=scope, lifetime=timedelta(minutes=1)))
+
+    def get(self, path: str, **query: str) -> Any:
+        return self._ask("GET", path + ("?" + urllib.parse.urlencode(query) if query else ""))
+
+    def post(self, path: str, body: Any, *, media: str = "application/json") -> Any:
+        return self._ask("POST", path, json.dumps(body).encode(), media)
+
+    def put(self, path: str, body: Any, *, media: str = "application/fhir+json") -> Any:
+        return self._ask("PUT", path, json.dumps(body).encode(), media)
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, media: str = "application/json") -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": f"{media}, */*;q=0.5"}
+        if body is not None:
+            headers["Content-Type"] = media
+        request = urllib.request.Request(self._base + path, body, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                raise _refusal(error.code, error.read()) from None
+        except OSError as error:
+            raise Problem("transient", "the program does not answer") from error
+
+
+def _refusal(status: int, body: bytes) -> Problem:
+    code = next((code for code, meaning in MEANINGS.items() if meaning.http == status), "exception")
+    try:
+        answer = json.loads(body)
+        text = answer.get("detail") or answer["issue"][0]["details"]["text"]
+    except (ValueError, KeyError, IndexError, AttributeError, TypeError):
+        text = f"the program answered with status {status}"
+    return Problem(code, text)

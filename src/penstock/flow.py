@@ -1,0 +1,225 @@
+"""The flow, on one screen: claim → convert → match → store → done.
+
+A batch of messages over many lanes is one transaction: what they became, its lineage, its events and the inbox's ``done`` commit
+together or not at all. When a batch fails, its messages are processed one by one, so that one bad message costs only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+
+from penstock import inbox, log
+from penstock.audit import lineage
+from penstock.auth.access import SYSTEM
+from penstock.clock import Chance, Clock
+from penstock.convert import Context, Converted, Plan, convert
+from penstock.convert.merge import merge
+from penstock.db import Bell, Database, Tx
+from penstock.errors import Problem, explain
+from penstock.formats.fhir import json
+from penstock.formats.hl7v2 import parse
+from penstock.inbox import Received
+from penstock.match import Identities
+from penstock.store import Cause, Change, Store, Written
+from penstock.store.batch import Item
+from penstock.store.identified import owners
+
+_log = log.get("flow")
+_MESSAGES = Counter("penstock_flow_messages_total", "Messages that the flow finished, by outcome.", ["interface", "outcome"])
+_SECONDS = Histogram("penstock_flow_stage_seconds", "Time of one message in one stage.", ["stage"])
+
+Resource = dict[str, Any]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """How the messages of one interface are converted. ``filters`` are triggers (``ADT^A60``) that are accepted and not stored."""
+
+    context: Callable[[Received], Context]
+    charset: str | None = None
+    fallback: str | None = None
+    filters: frozenset[str] = frozenset()
+
+
+@dataclass
+class Work:
+    """One message on its way; exactly one of ``converted``, ``problem`` and ``filtered`` is set."""
+
+    received: Received
+    converted: Converted | None = None
+    problem: Problem | None = None
+    filtered: str = ""
+    written: list[Written] = field(default_factory=list)
+
+
+class Flow:
+    """Works off the inbox until it is cancelled. Several flows, in one program or many, share the lanes between them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        store: Store,
+        plan: Plan,
+        ways: Mapping[str, Ways],
+        clock: Clock,
+        chance: Chance,
+        inbox_bell: Bell,
+        batch: int,
+        retry_s: float,
+        attempts: int,
+    ) -> None:
+        self._database, self._store, self._plan, self._ways = database, store, plan, ways
+        self._clock, self._chance = clock, chance
+        self._inbox_bell = inbox_bell
+        self._batch, self._retry_s, self._attempts = batch, retry_s, attempts
+
+    async def run(self) -> None:
+        """Process whatever is in the inbox, then wait for more. Trouble with the database is waited out."""
+        while True:
+            try:
+                if not await self.step():
+                    await self._inbox_bell.wait(1.0)
+            except Problem as problem:
+                _log.warning("flow.trouble", code=problem.code, text=problem.text)
+                await asyncio.sleep(0.5)
+
+    async def step(self) -> int:
+        """Process one batch; how many messages it finished or postponed."""
+        try:
+            count = await self._together()
+        except Exception as error:
+            problem = explain(error)
+            _log.info("flow.batch_failed", code=problem.code, text=problem.text, origin=log.origin(error))
+            count = 0
+            while count < self._batch and await self._alone():
+                count += 1
+        return count
+
+    async def _together(self) -> int:
+        async with self._database.transaction() as tx:
+            received = await inbox.claim(tx, limit=self._batch)
+            if not received:
+                return 0
+            works = [await self._convert(message) for message in received]
+            await self._finish(tx, works)
+        for work in works:
+            _MESSAGES.labels(work.received.interface, _outcome(work)).inc()
+        return len(works)
+
+    async def _alone(self) -> bool:
+        """Process the oldest message by itself; its failure is settled in the transaction that still holds its lane."""
+        async with self._database.transaction() as tx:
+            received = await inbox.claim(tx, limit=1)
+            if not received:
+                return False
+            try:
+                async with tx.transaction():
+                    await self._finish(tx, [await self._convert(received[0])])
+            except Exception as error:
+                await self._settle(tx, received[0], explain(error))
+        return True
+
+    async def _settle(self, tx: Tx, received: Received, problem: Problem) -> None:
+        tried = received.attempts + 1
+        if problem.meaning.retry and tried < self._attempts:
+            wait = self._retry_s * 2 ** (tried - 1) * self._chance.uniform(0.5, 1.0)
+            await inbox.postpone(tx, received.inbox_id, problem, self._clock.now() + timedelta(seconds=wait))
+        else:
+            await inbox.bury(tx, received.inbox_id, problem, hold=problem.code == "exception")
+        _log.warning("message.stopped", inbox_id=received.inbox_id, code=problem.code, text=problem.text, at=problem.at, attempts=tried)
+
+    async def _convert(self, received: Received) -> Work:
+        """The message as resources, or why not. Pure work of about a millisecond, so the loop gets a turn after each."""
+        ways, started = self._ways[received.interface], time.perf_counter()
+        work = Work(received)
+        if f"{received.type}^{received.trigger}" in ways.filters:
+            work.filtered = "the interface filters this trigger"
+            return work
+        try:
+            work.converted = convert(parse(received.raw, charset=ways.charset, fallback=ways.fallback), self._plan, ways.context(received))
+        except Problem as problem:
+            if problem.meaning.retry:
+                raise
+            work.problem = problem
+        _SECONDS.labels("convert").observe(time.perf_counter() - started)
+        await asyncio.sleep(0)
+        return work
+
+    async def _finish(self, tx: Tx, works: Sequence[Work]) -> None:
+        """Match, store, keep the lineage, and say done: everything that one commit makes true."""
+        started = time.perf_counter()
+        good = [work for work in works if work.converted is not None]
+        if good:
+            await self._store_all(tx, good)
+            await lineage.record(tx, [self._lineage(work) for work in good])
+        finished = [
+            (work.received.inbox_id, "filtered" if work.filtered else "stored", work.filtered) for work in works if not work.problem
+        ]
+        if finished:
+            await inbox.done(tx, finished)
+        for work in works:
+            if work.problem:
+                await inbox.bury(tx, work.received.inbox_id, work.problem)
+        _SECONDS.labels("store").observe((time.perf_counter() - started) / len(works))
+
+    async def _store_all(self, tx: Tx, works: Sequence[Work]) -> None:
+        """Each resource of each message onto what is stored, in the order of the messages; unchanged ones are left alone."""
+        produced = [work.converted.resources for work in works if work.converted]
+        await self._store.ensure(self._database, {resource["resourceType"] for resources in produced for resource in resources})
+        identities = await Identities.load(produced, partial(self._owners, tx), partial(self._patients, tx))
+        renamed = [identities.apply(resources) for resources in produced]
+        current = await self._current(tx, {(r["resourceType"], r["id"]) for resources in renamed for r in resources}, lock=True)
+        items: list[tuple[Work, Item]] = []
+        for work, resources in zip(works, renamed, strict=True):
+            cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
+            for resource, nulls in zip(resources, _nulls(work), strict=True):
+                key = (resource["resourceType"], resource["id"])
+                current[key] = merge(current.get(key), resource, nulls)
+                items.append((work, Item(SYSTEM, Change("update", *key, resource=current[key]), cause)))
+        outcomes = await self._store.write_items(tx, [item for _, item in items])
+        for (work, _), outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, Problem):
+                raise outcome
+            work.written.append(outcome)
+
+    async def _current(self, tx: Tx, keys: Iterable[Key], *, lock: bool) -> dict[Key, Resource]:
+        found = await self._store.read_many(tx, SYSTEM, keys, lock=lock)
+        return {key: json.decode(stored.body) for key, stored in found.items()}
+
+    async def _patients(self, tx: Tx, ids: Iterable[str]) -> dict[str, Resource]:
+        return {id_: body for (_, id_), body in (await self._current(tx, [("Patient", id_) for id_ in ids], lock=False)).items()}
+
+    async def _owners(self, tx: Tx, identifiers: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], frozenset[str]]:
+        return await owners(tx, SYSTEM, "Patient", identifiers)
+
+    def _lineage(self, work: Work) -> lineage.Record:
+        assert work.converted is not None
+        steps: list[list[tuple[str, str, str]]] = [[] for _ in work.written]
+        for index, path, rule, source in work.converted.lineage:
+            steps[index].append((path, rule, source))
+        made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
+        now = self._clock.now()
+        return lineage.Record(work.received.inbox_id, self._plan.version, now, made, work.converted.remainder, work.converted.steward)
+
+
+def _nulls(work: Work) -> list[list[str]]:
+    """For each resource of a message the element paths that HL7 nulls delete."""
+    assert work.converted is not None
+    paths: list[list[str]] = [[] for _ in work.converted.resources]
+    for index, path in work.converted.nulls:
+        paths[index].append(path)
+    return paths
+
+
+def _outcome(work: Work) -> str:
+    return "quarantined" if work.problem else "filtered" if work.filtered else "stored"

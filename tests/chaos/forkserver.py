@@ -1,0 +1,68 @@
+"""Starts the real program in a fraction of a second: everything is imported once, then each start is a fork.
+
+Reads one JSON line a command on standard input: ``{"settings": {…}, "defect": "…", "crash": ["point", n]}`` starts a program;
+writes one JSON line when it serves, ``{"pid": …, "http": …, "mllp": …}``, and one when it has ended, ``{"ended": pid, "status": …}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from tests.chaos import plant
+
+_lock = threading.Lock()
+
+
+def say(what: dict[str, Any]) -> None:
+    with _lock:
+        os.write(1, json.dumps(what).encode() + b"\n")
+
+
+def child(command: dict[str, Any]) -> None:
+    """Become the program; never returns."""
+    from penstock import app
+    from penstock.settings import read_settings
+
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 2)
+    if command.get("defect"):
+        plant.DEFECTS[command["defect"]]()
+    if command.get("crash"):
+        plant.crash_at(*command["crash"])
+
+    def ready(http: str, mllp: str) -> None:
+        say({"pid": os.getpid(), "http": http, "mllp": mllp})
+
+    app.run(read_settings(**command["settings"]), on_ready=ready)
+    os._exit(0)
+
+
+def reap(pid: int) -> None:
+    _, status = os.waitpid(pid, 0)
+    say({"ended": pid, "status": status})
+
+
+def main() -> None:
+    import penstock.app  # noqa: F401 # imported before the forks, once for all of them
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                child(json.loads(line))
+            finally:
+                os._exit(1)
+        threading.Thread(target=reap, args=(pid,), daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()
