@@ -29,7 +29,9 @@ def cases(data_sets: Path) -> list[tuple[str, bytes, bool]]:
     folder = data_sets / "suites" / "validator-r4"
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["test-cases"]
     with tarfile.open(folder / "files.tar.xz") as archive:
-        files = {Path(member.name).name: archive.extractfile(member) for member in archive.getmembers() if member.name.endswith(".json")}
+        files = {
+            member.name.removeprefix("./"): archive.extractfile(member) for member in archive.getmembers() if member.name.endswith(".json")
+        }
         content = {name: file.read() for name, file in files.items() if file}
     return [(case["name"], content[case["file"]], _invalid(case)) for case in manifest if case["file"] in content]
 
