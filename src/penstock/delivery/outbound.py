@@ -66,7 +66,7 @@ def parse_url(url: str) -> Target:
     """The target of a URL; anything unusual (other schemes, user names, control characters, bad ports) is ``value``."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        host, port = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         raise Problem("value", "the endpoint is not a URL that we can call") from None
     literal = _literal(host)
@@ -74,7 +74,7 @@ def parse_url(url: str) -> Target:
     good = parts.scheme in _PORTS and "@" not in parts.netloc and not parts.fragment and port != 0
     if not (good and url.isascii() and _PATH.fullmatch(url) and "\\" not in url and (literal or _HOST.fullmatch(host))):
         raise Problem("value", "the endpoint is not a URL that we can call")
-    return Target(parts.scheme, host.lower().rstrip("."), port or _PORTS[parts.scheme], path)
+    return Target(parts.scheme, host.lower(), port or _PORTS[parts.scheme], path)
 
 
 class Door:

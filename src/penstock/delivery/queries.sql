@@ -25,10 +25,11 @@ select number, id, spec, status, reason, attempts, retry_at, until, since, regis
 select number, id, spec, status, reason, attempts, retry_at, until, since, registered from subscription where id = $1
 
 -- name: register
-insert into subscription (id, kind, spec, status, reason, until, since, registered) values ($1, $2, $3, $4, $5, $6, $7, $7)
+insert into subscription (id, kind, spec, status, reason, until, since, registered, reported)
+values ($1, $2, $3, $4, $5, $6, $7, $7, $8)
 on conflict (id) do update set
     kind = excluded.kind, spec = excluded.spec, status = excluded.status, reason = excluded.reason, until = excluded.until,
-    attempts = 0, retry_at = null, reported = null, registered = excluded.registered,
+    attempts = 0, retry_at = null, reported = excluded.reported, registered = excluded.registered,
     since = case when subscription.status = 'off' then excluded.since else subscription.since end
 returning number
 
@@ -36,8 +37,10 @@ returning number
 update subscription set status = $2, reason = $3 where number = $1 and status <> 'off'
 
 -- name: unreported
+-- Resources that do not say yet what is true: it works, it fails, or its endpoint said that it is gone.
 select id, status, reason from subscription
-where id like 'Subscription/%' and status in ('requested', 'active', 'error') and reported is distinct from status || coalesce(reason, '')
+where id like 'Subscription/%' and (status in ('active', 'error') or status = 'off' and reason like 'the endpoint%')
+  and reported is distinct from status || coalesce(reason, '')
 
 -- name: reported
 update subscription set reported = $2 || coalesce($3, '') where id = $1

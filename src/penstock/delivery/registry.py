@@ -46,7 +46,8 @@ async def register(tx: Tx, vault: Vault, event: Event, resource: Mapping[str, An
     if before is None or event.source != REPORTER:
         status, reason, spec = await _judge(tx, vault, event, resource)
         packed = msgspec.json.encode(spec).decode()
-        await tx.fetchval(SQL["register"], event.subject, spec.kind, packed, status, reason, _until(resource), event.seq)
+        said = f"{resource.get('status', '')}{resource.get('error', '')}"
+        await tx.fetchval(SQL["register"], event.subject, spec.kind, packed, status, reason, _until(resource), event.seq, said)
     after = await get(tx, event.subject)
     assert after is not None
     return after
@@ -92,7 +93,7 @@ async def declare(tx: Tx, vault: Vault, webhooks: Sequence[Webhook], now: dateti
         spec = await _webhook_spec(tx, vault, id_, webhook, now)
         before = known.get(id_)
         if before is None or before.status == "off" or before.spec != spec:
-            await tx.fetchval(SQL["register"], id_, spec.kind, msgspec.json.encode(spec).decode(), "requested", None, None, start)
+            await tx.fetchval(SQL["register"], id_, spec.kind, msgspec.json.encode(spec).decode(), "requested", None, None, start, None)
 
 
 async def _webhook_spec(tx: Tx, vault: Vault, id_: str, webhook: Webhook, now: datetime) -> Spec:

@@ -122,6 +122,10 @@ class Connection(asyncio.Protocol):
 
     # what httptools calls
 
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.close()  # a second answer that nobody asked for
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
