@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.api import admin, feed, health, ingest, metrics, openapi, tokens
-from penstock.api.fhir import history, metadata, read, write
+from penstock.api.fhir import bundle, history, metadata, read, search, write
 from penstock.api.router import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -16,7 +16,10 @@ ROUTES: tuple[Route, ...] = (
     Route("/auth/token", ("POST",), "open", tokens.token, "Get an access token (client credentials)"),
     Route("/openapi.json", ("GET",), "open", openapi.openapi, "This description"),
     # FHIR
+    Route("/fhir", ("POST",), "token", bundle.submit, "batch and transaction"),
     Route("/fhir/_history", ("GET",), "fhir:history", history.history_of_all, "history of everything"),
+    Route("/fhir/{type}", ("GET",), "fhir:search", search.search, "search"),
+    Route("/fhir/{type}/_search", ("POST",), "fhir:search", search.search_by_form, "search, with its parameters in the body"),
     Route("/fhir/{type}", ("POST",), "fhir:create", write.create, "create, also conditional"),
     Route("/fhir/{type}", ("PUT",), "fhir:update", write.conditional_update, "conditional update"),
     Route("/fhir/{type}", ("DELETE",), "fhir:delete", write.conditional_delete, "conditional delete"),

@@ -68,7 +68,7 @@ def key_of(item: Item, condition: Condition, fresh: str) -> Key:
     if not matched:
         if change.verb == "delete":
             raise Problem("not-found", "no resource matches the criteria of this interaction")
-        return change.type, change.id if change.verb == "update" and change.id else fresh
+        return change.type, change.id or fresh
     if change.verb == "update" and change.id not in (None, matched[0]):
         raise Problem("invalid", "the resource that matches the criteria has another id than the one that is written")
     return change.type, matched[0]

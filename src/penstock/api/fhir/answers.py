@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 import orjson
 
 from penstock.api.fhir.entries import Entry
+from penstock.api.negotiate import preference
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.formats.fhir import json
@@ -24,7 +25,8 @@ def inner(request: Request, entry: Entry) -> Request:
     """The request that an entry is, for the same caller."""
     headers = {_HEADERS[name]: value.encode() for name, value in entry.conditions.items()}
     headers[b"content-type"] = b"application/fhir+json"
-    headers[b"prefer"] = request.headers.get(b"prefer", b"return=minimal")
+    preferred = preference(request.header(b"prefer"))
+    headers[b"prefer"] = f"return={preferred.returns or 'minimal'}, handling={preferred.handling}".encode()
     body = json.encode(entry.resource) if entry.resource is not None else b""
     return request.inner(entry.method, "/fhir/" + entry.target, headers, body)
 

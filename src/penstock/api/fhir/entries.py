@@ -42,6 +42,17 @@ class Entry:
         """Whether it only looks."""
         return self.method in ("GET", "HEAD")
 
+    @property
+    def condition(self) -> str | None:
+        """The search that finds what is written: of a conditional create, update or delete."""
+        return self.conditions.get("ifNoneExist") if self.method == "POST" else self.criteria
+
+    @property
+    def subject(self) -> tuple[str, str] | None:
+        """What is written, where the entry says so: a type with an id or a condition."""
+        name = self.id or self.condition
+        return (self.type, name) if name else None
+
 
 def entries(bundle: Resource, base: str) -> Iterator[Entry | Problem]:
     """Every entry of a Bundle, or what is wrong with it; ``base`` is the URL of our FHIR endpoint."""
@@ -86,6 +97,8 @@ def _entry(number: int, entry: Any, base: str) -> Entry:
     if method not in ("GET", "HEAD") and history:
         raise Problem("invalid", "a history is only read", at=f"{at}.request.url")
     resource = entry.get("resource")
+    if method == "POST" and (id_ or criteria):
+        raise Problem("invalid", "a POST names a type, and nothing else", at=f"{at}.request.url")
     if (method in ("POST", "PUT")) != isinstance(resource, dict):
         raise Problem("required", "a POST or PUT has a resource, and nothing else has", at=f"{at}.resource")
     full_url = entry.get("fullUrl")

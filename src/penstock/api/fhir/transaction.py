@@ -14,12 +14,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-from penstock.api.fhir.find import find_ids, find_one
-
 from penstock.api.conditions import if_match, is_new_only
 from penstock.api.fhir.accept import valid
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.entries import ORDER, Entry, Resource, within
+from penstock.api.fhir.find import find_ids, find_one
 from penstock.api.fhir.links import conditional_references, names_of, relink
 from penstock.api.fhir.write import cause, written
 from penstock.api.parts import Parts
@@ -50,22 +49,19 @@ async def transaction(parts: Parts, request: Request, entries: Sequence[Entry]) 
 def _check(entries: Sequence[Entry]) -> None:
     """What can be said without the database: every resource is valid, and no two entries are about the same."""
     problems: list[Problem] = []
-    for entry in entries:
+    writes = [entry for entry in entries if not entry.reads]
+    subjects = Counter(entry.subject for entry in writes)
+    names = Counter(entry.full_url for entry in writes)
+    for entry in writes:
+        if entry.subject is not None and subjects[entry.subject] > 1:
+            problems.append(Problem("invalid", "two entries of a transaction are about the same resource", at=entry.at))
+        if entry.full_url is not None and names[entry.full_url] > 1:
+            problems.append(Problem("invalid", "two entries of a transaction have the same fullUrl", at=f"{entry.at}.fullUrl"))
         if entry.resource is not None:
             try:
                 valid(entry.resource, entry.type)
             except Problem as problem:
                 problems.append(within(problem, entry.at))
-    subjects = Counter(
-        (entry.type, entry.id or entry.criteria or entry.conditions.get("ifNoneExist")) for entry in entries if not entry.reads
-    )
-    twice = {subject for subject, number in subjects.items() if number > 1 and subject[1] is not None}
-    names = Counter(entry.full_url for entry in entries if entry.full_url is not None and not entry.reads)
-    for entry in entries:
-        if not entry.reads and (entry.type, entry.id or entry.criteria or entry.conditions.get("ifNoneExist")) in twice:
-            problems.append(Problem("invalid", "two entries of a transaction are about the same resource", at=entry.at))
-        elif entry.full_url is not None and names[entry.full_url] > 1:
-            problems.append(Problem("invalid", "two entries of a transaction have the same fullUrl", at=f"{entry.at}.fullUrl"))
     if problems:
         raise Problems(problems)
 
@@ -80,40 +76,46 @@ class _Attempt:
 
     async def run(self, entries: Sequence[Entry]) -> list[bytes]:
         writes = sorted((entry for entry in entries if not entry.reads), key=lambda entry: ORDER.index(entry.method))
-        ids = {entry.number: await self._identify(entry) for entry in writes}
+        found = {entry.number: await self._found(entry) for entry in writes}
+        ids = {entry.number: _id_of(entry, found[entry.number]) for entry in writes}
         links = await self._links(writes, ids)
-        changes = [await self._change(entry, ids[entry.number], links) for entry in writes]
+        todo: list[tuple[Entry, Change]] = []
         answers: dict[int, Reply] = {}
-        for entry, outcome in zip(writes, await self._write(writes, changes), strict=True):
-            if isinstance(outcome, Written):
-                answers[entry.number] = written(self.request, outcome)
+        for entry in writes:
+            if entry.condition and entry.method == "POST" and found[entry.number] is not None:
+                answers[entry.number] = await self._existing(entry, ids[entry.number])
+            elif entry.id is None and entry.method == "DELETE" and found[entry.number] is None:
+                answers[entry.number] = Reply(204)
             else:
-                answers[entry.number] = outcome
+                todo.append((entry, await self._change(entry, ids[entry.number], links)))
+        answers |= await self._write(todo)
         for entry in entries:
             if entry.reads:
                 answers[entry.number] = await self._read(entry)
         return [entry_of(answers[entry.number]) for entry in entries]
 
-    async def _identify(self, entry: Entry) -> str | None:
-        """The id that an entry writes: its own, the one that its condition finds, or a new one; None: there is nothing to delete."""
-        if entry.id is not None:
-            return entry.id
-        criteria = entry.conditions.get("ifNoneExist") if entry.method == "POST" else entry.criteria
-        if entry.method != "POST" and not criteria:
+    async def _found(self, entry: Entry) -> str | None:
+        """The id that the condition of an entry finds."""
+        if entry.method != "POST" and entry.subject is None:
             raise Problem("required", "a PUT or DELETE names its resource by id or by a condition", at=f"{entry.at}.request.url")
-        if criteria:
-            found = await find_one(self.parts, self.tx, self.request.access, entry.type, criteria, at=f"{entry.at}.request")
-            if found is not None or entry.method == "DELETE":
-                return found
-        own = entry.resource.get("id") if entry.resource is not None and entry.method == "PUT" else None
-        return own if isinstance(own, str) else str(uuid.uuid4())
+        if not entry.condition:
+            return None
+        return await find_one(self.parts, self.tx, self.request.access, entry.type, entry.condition, at=f"{entry.at}.request")
 
-    async def _links(self, writes: Sequence[Entry], ids: dict[int, str | None]) -> dict[str, str]:
+    async def _existing(self, entry: Entry, id_: str) -> Reply:
+        """A conditional create that has nothing to do tells of the resource that is there."""
+        self.request.access.require("create", entry.type)
+        stored = await self.parts.store.read(self.tx, self.request.access, entry.type, id_)
+        if stored is None or stored.op == "delete":
+            raise Problem("conflict", "somebody else deleted this resource at the same moment", at=entry.at)
+        outcome = Written(stored.type, stored.id, stored.ver, stored.rid, "same", stored.last_updated, stored.body)
+        return written(self.request, outcome, returns="minimal")
+
+    async def _links(self, writes: Sequence[Entry], ids: dict[int, str]) -> dict[str, str]:
         links: dict[str, str] = {}
         for entry in writes:
-            id_ = ids[entry.number]
-            if entry.full_url is not None and id_ is not None:
-                links |= dict.fromkeys(names_of(entry.full_url, entry.type), f"{entry.type}/{id_}")
+            if entry.full_url is not None:
+                links |= dict.fromkeys(names_of(entry.full_url, entry.type), f"{entry.type}/{ids[entry.number]}")
         for entry in writes:
             for reference in conditional_references(entry.resource):
                 if reference not in links:
@@ -127,9 +129,7 @@ class _Attempt:
             raise Problem("precondition", "a conditional reference finds no resource, or several", at=f"{entry.at}.resource")
         return f"{type_}/{found[0]}"
 
-    async def _change(self, entry: Entry, id_: str | None, links: dict[str, str]) -> Change | None:
-        if id_ is None:
-            return None
+    async def _change(self, entry: Entry, id_: str, links: dict[str, str]) -> Change:
         resource: Resource | None = None
         if entry.resource is not None:
             if entry.method == "PUT" and entry.id is not None and entry.resource.get("id") != entry.id:
@@ -143,27 +143,30 @@ class _Attempt:
             id_,
             resource,
             if_match=if_match(entry.conditions.get("ifMatch")),
-            if_none_exist=entry.conditions.get("ifNoneExist") if entry.method == "POST" else None,
-            criteria=entry.criteria,
+            if_none_exist=entry.condition if entry.method == "POST" else None,
+            criteria=entry.condition if entry.method == "PUT" else None,
             expect_new=is_new_only(entry.conditions.get("ifNoneMatch")),
         )
 
-    async def _write(self, writes: Sequence[Entry], changes: Sequence[Change | None]) -> list[Written | Reply]:
-        doing = [change for change in changes if change is not None]
-        outcomes = iter(await self.parts.store.write(self.tx, self.request.access, doing, cause(self.request)))
-        done: list[Written | Reply] = []
+    async def _write(self, todo: Sequence[tuple[Entry, Change]]) -> dict[int, Reply]:
+        """Write everything in one call; the answers by entry, or all that went wrong."""
+        changes = [change for _, change in todo]
+        outcomes = await self.parts.store.write(self.tx, self.request.access, changes, cause(self.request))
+        answers: dict[int, Reply] = {}
         problems: list[Problem] = []
-        for entry, change in zip(writes, changes, strict=True):
-            outcome = next(outcomes) if change is not None else Reply(204)
-            if isinstance(outcome, Problem):
-                problems.append(within(outcome, entry.at))
-            elif isinstance(outcome, Written) and change is not None and outcome.id != change.id:
-                problems.append(Problem("conflict", "somebody else made this resource at the same moment", at=entry.at))
+        for (entry, change), outcome in zip(todo, outcomes, strict=True):
+            if isinstance(outcome, Written) and outcome.id == change.id:
+                answers[entry.number] = written(self.request, outcome, returns="minimal")
+            elif isinstance(outcome, Problem) and not (entry.condition and outcome.code == "invalid"):
+                if change.verb == "delete" and outcome.code == "not-found":
+                    answers[entry.number] = Reply(204)
+                else:
+                    problems.append(within(outcome, entry.at))
             else:
-                done.append(outcome)
+                problems.append(Problem("conflict", "somebody else made this resource at the same moment", at=entry.at))
         if problems:
             raise Problems(problems)
-        return done
+        return answers
 
     async def _read(self, entry: Entry) -> Reply:
         """Answer a GET as if it came by itself, but within this transaction."""
@@ -172,6 +175,12 @@ class _Attempt:
         if reply.status >= 400:
             raise Problem("not-found" if reply.status in (404, 410) else "invalid", "this read failed", at=entry.at)
         return reply
+
+
+def _id_of(entry: Entry, found: str | None) -> str:
+    """The id that an entry writes: the one of its URL, the one that was found, its own where it may have one, or a new one."""
+    own = entry.resource.get("id") if entry.resource is not None and entry.method == "PUT" else None
+    return entry.id or found or (own if isinstance(own, str) else str(uuid.uuid4()))
 
 
 class _Within:

@@ -46,15 +46,22 @@ async def conditional_update(parts: Parts, request: Request) -> Reply:
 
 
 async def delete(parts: Parts, request: Request) -> Reply:
-    """``DELETE /fhir/{type}/{id}``: leaves a tombstone; deleting what is deleted is fine."""
-    change = _conditions(request, Change("delete", type_of(request), id_of(request)))
-    return written(request, await write_one(parts, request, change))
+    """``DELETE /fhir/{type}/{id}``: leaves a tombstone; deleting what is deleted, or was never there, is fine."""
+    return await _delete(parts, request, Change("delete", type_of(request), id_of(request)))
 
 
 async def conditional_delete(parts: Parts, request: Request) -> Reply:
-    """``DELETE /fhir/{type}?query``: the one that the query finds; 412 when it finds several, 404 when none."""
-    change = Change("delete", type_of(request), criteria=_criteria(request))
-    return written(request, await write_one(parts, request, _conditions(request, change)))
+    """``DELETE /fhir/{type}?query``: the one that the query finds, if any; 412 when it finds several."""
+    return await _delete(parts, request, Change("delete", type_of(request), criteria=_criteria(request)))
+
+
+async def _delete(parts: Parts, request: Request, change: Change) -> Reply:
+    try:
+        return written(request, await write_one(parts, request, _conditions(request, change)))
+    except Problem as problem:
+        if problem.code == "not-found":  # http.html#delete: also where the resource does not exist at all
+            return Reply(204)
+        raise
 
 
 async def write_one(parts: Parts, request: Request, change: Change) -> Written:

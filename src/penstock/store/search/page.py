@@ -69,6 +69,7 @@ class Search:
         access.require("search", query.type)
         bounds(access, query.type)
         if not await self._tables.exist(tx, query.type):
+            self._compiled(access, query)  # a bad value is refused all the same
             return Page([], None if query.total == "none" and not query.count_only else 0, None, query.used, query.ignored)
         total = await self._total(tx, access, query)
         if query.count_only:
