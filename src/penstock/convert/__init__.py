@@ -6,7 +6,7 @@ of two resources. Verbs: ``plan`` (compile), ``convert``, ``merge``, ``explain``
 
 from penstock.convert.api import convert, plan, to_bundle
 from penstock.convert.engine import Converted
-from penstock.convert.plan import Plan
+from penstock.convert.compiler import Plan
 from penstock.convert.run import Context, Lineage, Null, Steward
 
 __all__ = ["Context", "Converted", "Lineage", "Null", "Plan", "Steward", "convert", "plan", "to_bundle"]

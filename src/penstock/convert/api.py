@@ -7,13 +7,13 @@ from functools import cache
 
 from penstock.convert import engine
 from penstock.convert.engine import Converted
-from penstock.convert.plan import Plan, Structure, build
+from penstock.convert.compiler import Plan, Structure, build
 from penstock.convert.rows import Row, table
 from penstock.convert.run import Context, Resource
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import Message
 
-STRUCTURES = ("ADT_A01", "ADT_A02", "ADT_A05", "ADT_A11", "ORU_R01")
+STRUCTURES = ("ADT_A01", "ADT_A02", "ADT_A05", "ADT_A11", "ADT_A39", "ORU_R01")
 
 
 @cache

@@ -82,10 +82,15 @@ def read_rule(row: Row, owner: str, links: Links) -> Rule | None:
     found = shape.leaf(owner, steps)
     using = resolve(row, steps, found, owner, links, assign is not None)
     if using is not None and using.kind == "resource" and found is not None and found.type == "Reference":
-        steps, found = (*steps, Step("resource", using.type)), None
+        steps = (*steps, Step("resource", using.type))
+        found = shape.leaf(owner, steps)
+    if using is not None and using.kind in ("element", "resource") and steps:
+        fitting(using, found.type if found is not None else steps[-1].name)
     table = links.vocabulary(row.vocabulary) if row.vocabulary else ""
     if table is None:
         raise Problem("structure", "this row names a code table that is not there")
+    if using is not None and using.kind not in ("value", "lines") and found is not None and found.primitive:
+        raise Problem("structure", "this data type map fills an element, and the target is a value")
     if using is not None and not steps and using.kind != "value" and using.type != owner:
         raise Problem("structure", "this row fills its own map with another type")
     if using is None and (found is None or not found.primitive) and steps:
@@ -93,6 +98,16 @@ def read_rule(row: Row, owner: str, links: Links) -> Rule | None:
     if assign is not None and found is not None and not found.primitive:
         raise Problem("structure", "an assignment needs a primitive target")
     return Rule(row, position(row.source), conditions.parse(row.condition), steps, found, using, table, assign)
+
+
+#: R4 types that a map for another type fills as well
+FITTING = {"Duration": "Quantity", "SimpleQuantity": "Quantity", "Age": "Quantity"}
+
+
+def fitting(using: Using, wanted: str) -> None:
+    """A map must fill the type of its target; a function for a backbone element says so."""
+    if using.type not in (wanted, FITTING.get(wanted), "BackboneElement"):
+        raise Problem("structure", "this data type map fills another type than its target has")
 
 
 def resolve(row: Row, steps: tuple[Step, ...], found: shape.Shape | None, owner: str, links: Links, assigned: bool) -> Using | None:
@@ -400,7 +415,8 @@ class Walk:
         if one.many:
             key = self.key()
             self.add(f"slot{number} = S.get({key})")
-            self.add(f"if slot{number} is None: slot{number} = ({{}}, f\"{{{self.path}}}{one.name}[{{len({self.node}.get({name!r}, ()))}}].\")")
+            start = {"url": step.label} if one.name == "extension" else {}
+            self.add(f"if slot{number} is None: slot{number} = ({start!r}, f\"{{{self.path}}}{one.name}[{{len({self.node}.get({name!r}, ()))}}].\")")
             self.add(f"{node}, {path} = slot{number}")
             self.commits.append([f"if {key} not in S: S[{key}] = slot{number}; {self.node}.setdefault({name!r}, []).append({node})"])
         else:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Move
 from penstock.convert.identity import Identities
-from penstock.convert.plan import Plan, Reference, Step, Structure
+from penstock.convert.compiler import Plan, Reference, Step, Structure
 from penstock.convert.remainder import account
 from penstock.convert.run import Context, GroupPath, Instance, Lineage, Null, Resource, Run, Steward
 from penstock.formats.hl7v2 import Message

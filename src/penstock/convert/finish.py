@@ -12,7 +12,7 @@ from penstock.convert.run import Instance, Lineage, Null, Resource, Run
 if TYPE_CHECKING:
     from penstock.convert.engine import Converted
     from penstock.convert.grammar import Move
-    from penstock.convert.plan import Plan, Structure
+    from penstock.convert.compiler import Plan, Structure
 
 
 class Default(NamedTuple):

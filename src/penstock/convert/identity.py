@@ -16,6 +16,7 @@ from penstock.convert.run import Instance, Resource, Run
 
 NAMESPACE = UUID("5b1c0c5e-3f0e-5d52-9d6c-6f3c2f6b7a10").bytes
 PREFERENCE = {row["type"]: int(row["rank"]) for row in table("codes", "identifier-preference")}
+SUB_ID = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
 UNTYPED, LATE = 50, 99
 
 
@@ -59,11 +60,16 @@ class Identities:
 
     def __init__(self, run: Run, near: Callable[[Instance, str], Instance | None]) -> None:
         self.run, self.near = run, near
+        self.ends: dict[int, str] = {}
         self.message = f"message:{run.facility}|{run.message.get('MSH-10')}|{run.message.get('MSH-7')}"
 
     def assign(self, instances: list[Instance]) -> None:
         seen: dict[str, int] = {}
+        to = {id(node): end for node, end in self.run.references}
         for instance in sorted(instances, key=lambda one: ORDER.get(one.type, LATE)):
+            if instance.type == "PractitionerRole":
+                ends = [instance.body.get(name) for name in ("practitioner", "organization")]
+                self.ends = {id(end): to[id(end)].id for end in ends if id(end) in to}
             make = KEYS.get(instance.type, named)
             key = instance.key or make(self, instance) or f"{self.message}|{instance.number}"
             if instance.type in EACH:  # two results with one key in one message are two results
@@ -96,13 +102,13 @@ def patient(identities: Identities, instance: Instance) -> str:
 
 
 def encounter(identities: Identities, instance: Instance) -> str:
-    """The visit number; else the patient and the account; else, in the same message, the patient alone."""
+    """The visit number; else the patient and the account; else the one current visit of the patient at that sender."""
     found = of_type(instance.body, "VN") or preferred(instance.body)
     if found is not None:
         return spelled(identities.run, found)
     who = identities.id_near(instance, "Patient")
     account = identities.run.message.get("PID-18")
-    return f"{who}|account:{identities.run.facility}|{account}" if who and account else ""
+    return f"{who}|{f'account:{identities.run.facility}|{account}' if account else 'visit:' + identities.run.facility}" if who else ""
 
 
 def order(identities: Identities, instance: Instance) -> str:
@@ -128,14 +134,19 @@ def observation(identities: Identities, instance: Instance) -> str:
     code = concept(instance.body.get("code"))
     if not parent.strip("|") or not code:
         return ""
-    sub_id = next((e["extension"][0].get("valueString", "") for e in instance.body.get("extension", ()) if e.get("url", "").endswith("-v2-subid")), "")
+    sub_id = next((sub(e) for e in instance.body.get("extension", ()) if e.get("url") == SUB_ID), "")
     own = preferred(instance.body)
     return "|".join((parent, instance.creator, code, sub_id, spelled(identities.run, own) if own else ""))
 
 
+def sub(extension: Resource) -> str:
+    return next((str(one.get("valueString", "")) for one in extension.get("extension", ())), "")
+
+
 def role(identities: Identities, instance: Instance) -> str:
     """A practitioner in a role: the practitioner, the organization and what the role is."""
-    people = [to.key for node, to in identities.run.references if node in (instance.body.get("practitioner"), instance.body.get("organization"))]
+    ends = [instance.body.get(name) for name in ("practitioner", "organization")]
+    people = [identities.ends[id(end)] for end in ends if id(end) in identities.ends]
     parts = [*people, *(concept(code) for code in instance.body.get("code", ()))]
     return "|".join(parts) if people else ""
 

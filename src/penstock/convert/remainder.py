@@ -11,7 +11,7 @@ from penstock.formats.hl7v2.message import NULL
 
 if TYPE_CHECKING:
     from penstock.convert.grammar import Move
-    from penstock.convert.plan import Plan, Structure
+    from penstock.convert.compiler import Plan, Structure
 
 ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")

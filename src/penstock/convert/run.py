@@ -201,6 +201,7 @@ class Run:
 
     def unknown_code(self, me: int, node: Resource, path: str, name: str, table: CodeTable, text: str, source: str, rule: str) -> None:
         """The same, for an element of type code: the original coding is kept in the standard extension for alternate codes."""
+        text = " ".join(text.split())
         self.steward.append(Steward(source, table.source, text, table.name))
         coding = {"system": table.source, "code": text} if table.source else {"code": text}
         extensions = node.setdefault(f"_{name}", {}).setdefault("extension", [])
@@ -251,7 +252,7 @@ class Run:
                     coding["system"] = table.source
             return
         local = next((coding for coding in codings if "code" in coding), None)
-        if local is not None and all(coding.get("system", "").startswith("urn:id:") or "system" not in coding for coding in codings):
+        if local is not None and binding and all(coding.get("system", "").startswith("urn:id:") or "system" not in coding for coding in codings):
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
 
 

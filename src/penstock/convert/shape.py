@@ -18,6 +18,7 @@ class Shape(NamedTuple):
     many: bool
     primitive: bool
     binding: str = ""
+    targets: tuple[str, ...] = ()
 
 
 @cache
@@ -30,7 +31,7 @@ def element(owner: str, name: str, owner_primitive: bool = False) -> Shape:
     found = r4().type_at(f"{owner}.{name}")
     if found is None or found.name != name or found.choice == name:
         raise Problem("structure", "this target path is not in R4")
-    return Shape(name, found.type, found.many, found.primitive, found.binding.value_set if found.binding else "")
+    return Shape(name, found.type, found.many, found.primitive, found.binding.value_set if found.binding else "", found.targets)
 
 
 def is_resource(name: str) -> bool:
@@ -42,6 +43,8 @@ def leaf(owner: str, steps: tuple[Step, ...]) -> Shape | None:
     shape: Shape | None = None
     for step in steps:
         if step.kind == "resource":
+            if shape is not None and shape.targets and step.name not in shape.targets and "Resource" not in shape.targets:
+                raise Problem("structure", "R4 does not allow a reference to that type here")
             owner, shape = step.name, None
         else:
             shape = element(owner, step.name, shape.primitive if shape else False)

@@ -159,6 +159,18 @@ class Compiler:
                     out.append(rule)
             except Problem as problem:
                 self.problems.append(Problem(problem.code, problem.text, at=row.rule))
+        return self.keyed(out)
+
+    def keyed(self, rules: list[Rule]) -> list[Rule]:
+        """Extensions are keyed by their URL, not by the number that a table gave them: rows of one field with one label share it."""
+        urls = {extension(rule): "".join(map(str, rule.assign or ())) for rule in rules if rule.constant and rule.steps and rule.steps[-1].name == "url"}
+        out = []
+        for rule in rules:
+            steps, lost = relabelled(rule, urls)
+            if lost:
+                self.problems.append(Problem("structure", "this extension has no URL", at=rule.row.rule))
+            else:
+                out.append(rule._replace(steps=steps))
         return out
 
     def generate(self, function: str, owner: str, segment: str, rules: Sequence[Rule]) -> None:
@@ -252,6 +264,29 @@ class Compiler:
             (found["label"] or labels.get(found["right"] or "", "")) if found["right"] else "",
             found["text"] or "",
         )
+
+
+def extension(rule: Rule, depth: int = 0) -> tuple[int, str]:
+    """What names the extension that a row is about: its field, and its path down to the (last) extension step."""
+    last = depth or max((place for place, step in enumerate(rule.steps) if step.name == "extension"), default=-1) + 1
+    return rule.number, "".join(emit.spell(step) for step in rule.steps[:last])
+
+
+def only(found: list[str]) -> str:
+    """The one URL that a label has in the whole map; "" where it has several."""
+    return found[0] if len(set(found)) == 1 else ""
+
+
+def relabelled(rule: Rule, urls: Mapping[tuple[int, str], str]) -> tuple[tuple[paths.Step, ...], bool]:
+    steps = list(rule.steps)
+    for place, step in enumerate(rule.steps):
+        if step.kind == "element" and step.name == "extension":
+            field, text = extension(rule, place + 1)
+            url = urls.get((field, text)) or only([one for (_, other), one in urls.items() if other == text])
+            if not url:
+                return rule.steps, True
+            steps[place] = step._replace(label=url)
+    return tuple(steps), False
 
 
 def primitive(name: str) -> bool:

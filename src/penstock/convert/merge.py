@@ -1,0 +1,165 @@
+"""What a stored resource becomes when a message says something new about it: a pure function, by the table `merge.csv`.
+
+Absence keeps, HL7 null deletes, and for each element the table says how old and new meet. Merging the same again gives an equal resource.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, NamedTuple
+
+from penstock.convert.rows import home
+from penstock.convert.run import Resource
+
+
+class Policy(NamedTuple):
+    """How one element is merged; `key` names the parts that make two entries the same, or the order of a status."""
+
+    name: str
+    key: tuple[str, ...]
+
+
+@cache
+def policies() -> dict[str, Policy]:
+    text = home().joinpath("merge.csv").read_text(encoding="utf-8")
+    return {row["path"]: Policy(row["policy"], tuple(row["key"].split())) for row in csv.DictReader(text.splitlines())}
+
+
+def policy(type: str, name: str) -> Policy:
+    table = policies()
+    return table.get(f"{type}.{name}") or table.get(f"*.{name}") or table["*"]
+
+
+def merge(current: Resource | None, produced: Resource, nulls: Iterable[str] = ()) -> Resource:
+    """The resource to store. `nulls` are the element paths of `produced` that an HL7 `""` deletes."""
+    if current is None:
+        return produced
+    kept = json_copy(current)
+    for path in nulls:
+        delete(kept, path.split("."))
+    type = produced["resourceType"]
+    merged = {
+        name: MERGES[policy(type, name).name](kept.get(name), produced.get(name), policy(type, name).key) for name in {**kept, **produced}
+    }
+    return {name: value for name, value in in_order(kept, produced, merged).items() if value not in (None, [], {})}
+
+
+def in_order(kept: Resource, produced: Resource, merged: Resource) -> Resource:
+    """Elements in the order of the stored resource, new ones behind."""
+    return {name: merged[name] for name in {**kept, **produced}}
+
+
+def json_copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: json_copy(one) for name, one in value.items()}
+    return [json_copy(one) for one in value] if isinstance(value, list) else value
+
+
+def delete(node: Any, names: list[str]) -> None:
+    """Remove an element; through a list, from each of its entries."""
+    if isinstance(node, list):
+        for one in node:
+            delete(one, names)
+    elif isinstance(node, dict):
+        if len(names) == 1:
+            node.pop(names[0], None)
+            node.pop(f"_{names[0]}", None)
+        elif names[0] in node:
+            delete(node[names[0]], names[1:])
+
+
+def replace(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    return old if new is None else new
+
+
+def keep(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    return new if old is None else old
+
+
+def deep(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    return {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else replace(old, new, key)
+
+
+def known(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    """`unknown` never replaces something known."""
+    says_nothing = new == "unknown" or (isinstance(new, dict) and new.get("code") == "UNK")
+    return old if old is not None and says_nothing else replace(old, new, key)
+
+
+def forward(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    """A status only moves forward; to go back, the message must delete it first (a cancelled discharge does)."""
+    if old in key and new in key and key.index(old) > key.index(new):
+        return old
+    return known(old, new, key)
+
+
+def union(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    """Entries with equal keys are one group: the new ones of a group take the place of its old ones; other groups are collected."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return replace(old, new, key)
+    groups: dict[str, list[Any]] = {}
+    for one in new:
+        group = groups.setdefault(spelled(one, key), [])
+        if one not in group:
+            group.append(one)
+    out: list[Any] = []
+    done: set[str] = set()
+    for one in old:
+        name = spelled(one, key)
+        if name not in groups:
+            out.append(one)
+        elif name not in done:
+            done.add(name)
+            out.extend(groups[name])
+    return [*out, *(one for name, group in groups.items() if name not in done for one in group)]
+
+
+def location(old: Any, new: Any, key: tuple[str, ...]) -> Any:
+    """The history of places: a new active place completes the former active one, and ends it when the new one begins."""
+    if not isinstance(old, list) or not isinstance(new, list):
+        return replace(old, new, key)
+    out = [dict(one) for one in old]
+    for one in new:
+        same = next((place for place, former in enumerate(out) if spelled(former, key) == spelled(one, key) and reopens(former, one)), None)
+        if same is None:
+            out.append(one)
+        else:
+            out[same] = {**out[same], **one, "period": deep(out[same].get("period"), one.get("period"), ())} if "period" in out[same] else {**out[same], **one}
+    active = next((one for one in new if one.get("status") == "active"), None)
+    return out if active is None else [completed(one, active, key) for one in out]
+
+
+def reopens(former: Resource, one: Resource) -> bool:
+    """A place that the patient left and comes back to is another entry; the same arrival again is not."""
+    if former.get("status") == "completed" and one.get("status") == "active":
+        return bool(former.get("period", {}).get("start") == one.get("period", {}).get("start"))
+    return True
+
+
+def completed(one: Resource, active: Resource, key: tuple[str, ...]) -> Resource:
+    if one.get("status") != "active" or spelled(one, key) == spelled(active, key):
+        return one
+    end = active.get("period", {}).get("start")
+    done = {**one, "status": "completed"}
+    if end:
+        done["period"] = {**one.get("period", {}), "end": one.get("period", {}).get("end", end)}
+    return done
+
+
+def spelled(entry: Any, key: tuple[str, ...]) -> str:
+    """What makes an entry the same as another: the parts that the key names."""
+    return json.dumps([part(entry, name.split(".")) for name in key], sort_keys=True, default=str)
+
+
+def part(entry: Any, names: list[str]) -> Any:
+    for name in names:
+        entry = entry.get(name) if isinstance(entry, dict) else None
+    return entry
+
+
+MERGES: dict[str, Callable[[Any, Any, tuple[str, ...]], Any]] = {
+    "replace": replace, "keep": keep, "deep": deep, "known": known, "forward": forward, "union": union, "location": location,
+}  # fmt: skip
