@@ -107,7 +107,11 @@ class Embedded:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     async def __aenter__(self) -> str:
-        await asyncio.to_thread(self.start)
+        try:
+            await asyncio.to_thread(self.start)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(self.stop)
+            raise
         return self.url
 
     async def __aexit__(self, *_: object) -> None:
@@ -159,6 +163,8 @@ class Embedded:
                 _log.error("database.died", seconds=round(time.monotonic() - began, 1), **_reason(code))
                 pause = min(pause * 2, _PAUSES_S[1]) if isinstance(code, Problem) else _PAUSES_S[0]
                 self._stopping.wait(pause)
+        if not self._started.done():
+            self._started.set_exception(Problem("transient", "the database was stopped before it had started"))
 
     def _run(self) -> int:
         """Start a server and wait until it has ended; its exit code."""

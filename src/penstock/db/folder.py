@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -88,7 +89,7 @@ def command_prefix(user: User | None, *paths: Path) -> list[str]:
     if user is None:
         return [setpriv, "--pdeathsig", "INT", "--no-new-privs", "--"] if setpriv else []
     reachable = all(can_reach(user, path) for path in paths)
-    if not setpriv and not reachable:
+    if not reachable and not (setpriv and _may_pass_on_reading()):
         raise Problem(
             "no-store", "the user of the database server cannot enter this folder: choose one that others may pass", at=str(paths[0])
         )
@@ -96,6 +97,12 @@ def command_prefix(user: User | None, *paths: Path) -> list[str]:
         return []
     words = [setpriv, "--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups", "--pdeathsig", "INT", "--no-new-privs"]
     return [*words, *([] if reachable else ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]), "--"]
+
+
+def _may_pass_on_reading() -> bool:
+    """Whether we hold CAP_DAC_READ_SEARCH (2) ourselves: root in a container often does not."""
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & 1 << 2)
 
 
 def socket_folder(cluster: Path, user: User | None) -> Path:
@@ -160,12 +167,12 @@ def _end(cluster: Path, find: Callable[[Path], list[int]], number: int, seconds:
 
 
 def _inhabitants(cluster: Path) -> list[int]:
-    """Processes whose working directory is the cluster: a postmaster and its children go there. Zombies are nowhere."""
+    """The postgres processes whose working directory is the cluster: a postmaster and its children go there. Zombies are nowhere."""
     found = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             try:
-                if (process / "cwd").samefile(cluster):
+                if (process / "comm").read_text() == "postgres\n" and (process / "cwd").samefile(cluster):
                     found.append(int(process.name))
             except OSError:
                 continue

@@ -82,6 +82,14 @@ def test_below_a_folder_that_others_may_enter_it_has_no_capability_at_all(reques
 
 
 @as_root
+def test_root_without_the_right_to_read_everywhere_is_told_which_folder_is_closed(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from penstock.db.embedded import Embedded; Embedded(Path(sys.argv[1])).start()"
+    contained = ["setpriv", "--bounding-set", "-dac_read_search", "--"]
+    said = subprocess.run([*contained, sys.executable, "-c", program, tmp_path / "data"], capture_output=True, text=True, timeout=60)
+    assert "cannot enter this folder" in said.stderr and str(tmp_path / "data") in said.stderr
+
+
+@as_root
 def test_a_plain_user_runs_it_as_themselves(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
@@ -155,14 +163,30 @@ def test_it_dies_with_its_program_and_starts_again_after(tmp_path: Path) -> None
 
 
 @on_linux
-def test_an_orphan_in_the_cluster_is_ended_before_a_new_start(tmp_path: Path) -> None:
+def test_an_orphan_in_the_cluster_is_ended_before_a_new_start_and_nobody_else(tmp_path: Path) -> None:
     (tmp_path / "postmaster.pid").write_text("1\n")
-    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as orphan, subprocess.Popen(["sleep", "60"], cwd="/") as stranger:
+    (tmp_path / "postgres").symlink_to("/bin/sleep")
+    with (
+        subprocess.Popen([tmp_path / "postgres", "60"], cwd=tmp_path) as orphan,
+        subprocess.Popen(["sleep", "60"], cwd=tmp_path) as visitor,
+        subprocess.Popen([tmp_path / "postgres", "60"], cwd="/") as stranger,
+    ):
         clear_remains(tmp_path)
         assert orphan.wait(timeout=5) != 0
-        assert stranger.poll() is None
+        assert visitor.poll() is None and stranger.poll() is None
+        visitor.kill()
         stranger.kill()
     assert not (tmp_path / "postmaster.pid").exists()
+
+
+async def test_a_start_that_is_cancelled_leaves_no_server(tmp_path: Path) -> None:
+    embedded = Embedded(tmp_path / "data", shared_buffers_mb=16)
+    starting = asyncio.create_task(embedded.__aenter__())
+    await asyncio.sleep(0.2)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert embedded.pid is None
 
 
 def test_a_pid_file_that_names_somebody_else_does_not_stop_the_start(server: Embedded, tmp_path: Path) -> None:
