@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.path import compile, parse
+from penstock.formats.fhir.path import compile, flow, parse
 from penstock.formats.fhir.path.functions import both, either, implies, one_only, refers
 from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Index, Literal, Member, Node, Quantity, TypeTest, Unary, Variable
 
@@ -69,6 +69,7 @@ PATIENT: dict[str, Any] = {
         ("Patient.hasExtension('http://z')", [True]),
         ("Patient.name.family | Patient.name.given | Patient.name.family", ["Chalmers", "Peter", "James", "Jim"]),
         ("(Patient.name.given | Patient.name.family).first()", ["Peter"]),
+        ("Patient.extension.value.coding.code", []),
         ("Patient.contained.name", ["Inside"]),
         ("Patient.contained.ofType(Organization).name", ["Inside"]),
         ("Patient.contained.ofType(Location).name", []),
@@ -78,6 +79,8 @@ PATIENT: dict[str, Any] = {
         ("'a' = 'a'", [True]),
         ("`active`", [True]),
         ("active // a remark", [True]),
+        ("active" + ".not()" * 40, [True]),
+        (" and ".join(["active"] * 60), [True]),
     ],
 )
 def test_an_expression_gives_its_items(expression: str, expected: list[Any]) -> None:
@@ -110,6 +113,15 @@ def test_an_expression_gives_its_items(expression: str, expected: list[Any]) -> 
         ("name.given + 'x'", "not-supported"),
         ("(" * 100 + "1" + ")" * 100, "too-costly"),
         ("a" * 30_000, "too-long"),
+        ("-" * 15_000 + "1", "too-costly"),
+        ("$this" + ".where($this)" * 1_000, "too-costly"),
+        (" or ".join(["active"] * 1_500), "too-costly"),
+        ("managingOrganization" + ".identifier.assigner" * 100, "too-costly"),
+        ("contained" + ".x" * 16, "too-costly"),
+        ("birthDate.extension.url", "not-supported"),
+        ("birthDate.extension('x')", "not-supported"),
+        ("extension.value.extension", "not-supported"),
+        ("active" + ".not()" * 1_000, "too-costly"),
     ],
 )
 def test_what_cannot_be_done_is_refused_when_it_is_compiled(expression: str, code: str) -> None:
@@ -117,6 +129,13 @@ def test_what_cannot_be_done_is_refused_when_it_is_compiled(expression: str, cod
         compile(expression, "Patient")
     assert caught.value.code == code
     assert "nope" not in caught.value.text
+
+
+def test_an_expression_that_fans_out_too_far_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "MOST_FLOWS", 20)
+    with pytest.raises(Problem) as caught:
+        compile("Patient.extension.value.exists()", "Patient")
+    assert caught.value.code == "too-costly"
 
 
 def test_the_text_of_an_expression_never_becomes_code() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from penstock.errors import Problem
 from penstock.formats.fhir.path.generate import Writer, collect
 from penstock.formats.fhir.path.parser import parse
 
@@ -22,7 +23,10 @@ def compile(expression: str, type: str) -> Callable[[dict[str, Any]], list[Any]]
 
     Problem("invalid") when it does not parse or names what R4 does not have, Problem("not-supported") for what we do not do.
     """
-    writer = Writer()
-    result = collect(writer, parse(expression), "r", type)
-    writer.line(f"return {result}")
-    return writer.function("evaluate", "r")
+    try:
+        writer = Writer()
+        result = collect(writer, parse(expression), "r", type)
+        writer.line(f"return {result}")
+        return writer.function("evaluate", "r")
+    except RecursionError:
+        raise Problem("too-costly", "the expression is nested too deep") from None

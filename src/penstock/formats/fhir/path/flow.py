@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from penstock.errors import Problem
-from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.definitions import Element, r4
 from penstock.formats.fhir.path.nodes import Binary, Call, Empty, Index, Literal, Member, Node, TypeTest, Unary, Variable
 
 #: The type of something that only the data tells: a contained resource, the value of a Parameters entry.
 ANY = "Resource"
 BOOLEAN = "System.Boolean"
+
+#: A choice inside a choice multiplies; the search parameters of R4 need 20.
+MOST_FLOWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,13 @@ class Flow(NamedTuple):
 
 def flows(node: Node | None, type: str) -> tuple[Flow, ...]:
     """All flows of an expression read at something of ``type``; none when it can never give anything."""
+    found = _flows(node, type)
+    if len(found) > MOST_FLOWS:
+        raise Problem("too-costly", "the expression can mean too many different types")
+    return found
+
+
+def _flows(node: Node | None, type: str) -> tuple[Flow, ...]:
     match node:
         case None | Variable("$this"):
             return (Flow((), type),)
@@ -109,7 +119,11 @@ def flows(node: Node | None, type: str) -> tuple[Flow, ...]:
 def _member(source: Node | None, name: str, type: str) -> tuple[Flow, ...]:
     if source is None and name[:1].isupper():
         return _context(name, type)
-    return tuple(longer for flow in flows(source, type) for longer in _property(flow, name))
+    before = flows(source, type)
+    found = tuple(longer for flow in before for longer in _property(flow, name))
+    if before and not found:
+        raise Problem("invalid", "the expression names an element that R4 does not have there")
+    return found
 
 
 def _context(name: str, type: str) -> tuple[Flow, ...]:
@@ -124,17 +138,18 @@ def _context(name: str, type: str) -> tuple[Flow, ...]:
 
 
 def _property(flow: Flow, name: str) -> tuple[Flow, ...]:
+    """None where this type has no such element: another type of the same choice may have it."""
     if flow.type == ANY:
         return (Flow((*flow.steps, GetAny(name)), ANY),)
     definition = r4().type(flow.type)
-    if definition is None:
-        raise Problem("invalid", "the expression asks for an element of a value that has none")
-    if name in definition.choices:
+    if definition and definition.kind == "primitive" and name in ("extension", "id"):
+        raise Problem("not-supported", "the extensions and id of a primitive are not supported")
+    element = definition.elements.get(name) if definition else None
+    found: tuple[Element, ...] = ()
+    if definition and name in definition.choices:
         found = definition.variants(name)
-    elif (element := definition.elements.get(name)) and element.choice is None and not element.sibling:
+    elif element and element.choice is None and not element.sibling:
         found = (element,)
-    else:
-        raise Problem("invalid", "the expression names an element that R4 does not have there")
     return tuple(Flow((*flow.steps, Get(each.name, each.many, each.primitive and each.many)), each.type) for each in found)
 
 
@@ -154,7 +169,7 @@ def _has_extensions(type: str) -> bool:
     """A primitive's extensions lie beside it in JSON; walking to them is not part of this subset."""
     definition = r4().type(type)
     if definition is None or definition.kind == "primitive":
-        raise Problem("not-supported", "extension() of a primitive is not supported")
+        raise Problem("not-supported", "the extensions and id of a primitive are not supported")
     return True
 
 

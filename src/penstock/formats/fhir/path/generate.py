@@ -17,8 +17,9 @@ from penstock.formats.fhir.path.nodes import Binary, Call, Literal, Member, Node
 #: Writes the code for one item: given the writer, the name that holds it, and its type.
 Consumer = Callable[["Writer", str, str], None]
 
-#: Loops in loops; Python itself allows 20.
+#: Loops in loops, and blocks in blocks; Python itself allows 20 and 100.
 MAX_LOOPS = 15
+MAX_BLOCKS = 80
 
 _LOGIC = {"and": "both", "or": "either", "xor": "one_only", "implies": "implies"}
 _EQUALITY = {"=": "equal", "!=": "unequal"}
@@ -64,8 +65,8 @@ class Writer:
     def enter(self, loop: bool) -> None:
         self._depth += 1
         self._loops += loop
-        if self._loops > MAX_LOOPS:
-            raise Problem("too-costly", "the expression walks through too many levels of lists")
+        if self._loops > MAX_LOOPS or self._depth > MAX_BLOCKS:
+            raise Problem("too-costly", "the expression walks through too many levels")
 
     def leave(self, loop: bool) -> None:
         self._depth -= 1
@@ -258,7 +259,7 @@ def _empty(writer: Writer, source: Node | None, arguments: tuple[Node, ...], hol
 
 def _not(writer: Writer, source: Node | None, arguments: tuple[Node, ...], holder: str, type: str) -> str:
     _none(arguments)
-    return f"negated({expression(writer, source, holder, type) if source else holder})"
+    return f"negated({_truth(writer, source, holder, type) if source else holder})"
 
 
 def _count(writer: Writer, source: Node | None, arguments: tuple[Node, ...], holder: str, type: str) -> str:
