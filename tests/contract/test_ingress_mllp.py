@@ -156,6 +156,18 @@ async def test_what_cannot_be_processed_is_kept_and_never_answered_aa(
     assert (row["state"], row["raw"]) == ("quarantined", message)
 
 
+async def test_where_the_interface_says_so_an_unmapped_message_is_accepted_and_kept(inbox: Receiver, database: Database) -> None:
+    def check(*_: object) -> Problem:
+        return Problem("not-supported", "no table maps this", at="MSH-9")
+
+    async with door(inbox, Interface(name="mllp", unmappable="accept"), check=check) as mllp, client(mllp) as sender:
+        sender.send(wrap(adt(1)))
+        answer = await sender.answer() or b""
+        assert told(answer) == ("AA", "M1")
+        assert b"ERR" not in answer
+    assert await stored(database) == [("M1", "quarantined")]
+
+
 async def test_a_slow_frame_is_cut_and_other_senders_do_not_notice(inbox: Receiver) -> None:
     before = closed("slow-frame")
     async with door(inbox, limits={"frame_s": 0.3}) as mllp, client(mllp) as slow, client(mllp) as quick:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from penstock.errors import Problem, explain
 from penstock.formats.hl7v2 import NO_HEADER, Header, Message, Segment, header, parse, parts, unescape
-from penstock.formats.hl7v2.charset import wide
 from penstock.inbox import Arrival, digest, lane_of
 from penstock.ingress.interface import Interface, Policy
 
@@ -103,7 +102,7 @@ def _read(data: bytes, interface: Interface, check: Check | None, flaw: Problem 
     found = NO_HEADER
     try:
         found = header(data)
-        problem = flaw or _header_problem(data, found) or interface.refusal(found)
+        problem = flaw or _header_problem(found) or interface.refusal(found)
         if problem is not None:
             return found, None, problem
         message = parse(data, charset=interface.charset, fallback=interface.fallback)
@@ -112,9 +111,7 @@ def _read(data: bytes, interface: Interface, check: Check | None, flaw: Problem 
         return found, None, flaw or explain(error)
 
 
-def _header_problem(data: bytes, found: Header) -> Problem | None:
-    if wide(data):
-        return Problem("not-supported", "UTF-16 and UTF-32 cannot be taken: their bytes can look like the end of a frame", at="MSH-18")
+def _header_problem(found: Header) -> Problem | None:
     if not found.field(10):
         return Problem("required", "the message has no control id", at="MSH-10")
     if len(found.control_id) > 199:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, cast
 
+from penstock.errors import Problem
 from penstock.formats.hl7v2 import Frame, Frames, Noise, wrap
+from penstock.formats.hl7v2.charset import wide
 from penstock.ingress.batch import answers, is_batch, take_batch
 from penstock.ingress.intake import Intake
 
@@ -218,9 +220,17 @@ class Connection(asyncio.Protocol):
 
 async def _answer(intake: Intake, frame: Frame, peer: str) -> bytes | None:
     """The answer to one frame; to one that holds a batch, the answers of its messages."""
-    if frame.problem is None and is_batch(frame.data):
+    flaw = frame.problem or _unframeable(frame.data)
+    if flaw is None and is_batch(frame.data):
         return answers(*await take_batch(intake, frame.data, peer=peer))
-    return (await intake.take(frame.data, peer=peer, flaw=frame.problem)).ack
+    return (await intake.take(frame.data, peer=peer, flaw=flaw)).ack
+
+
+def _unframeable(data: bytes) -> Problem | None:
+    """UTF-16 and UTF-32 have letters whose bytes are an end block, so that what came may be half of a message."""
+    if wide(data) is None:
+        return None
+    return Problem("not-supported", "UTF-16 and UTF-32 cannot be framed by MLLP", at="MSH-18")
 
 
 def _keep_alive(connection: socket.socket | None) -> None:

@@ -19,6 +19,7 @@ from penstock.inbox import Accepted, Arrival
 from penstock.ingress.arrival import Check, arrive, outcome
 from penstock.ingress.interface import Interface
 from penstock.ingress.metrics import Meters
+from penstock.telemetry import span
 
 #: Waits until a message is processed and gives the Problem that it ended in, if any: what ``ack: processed`` needs.
 Settled = Callable[[int], Awaitable[Problem | None]]
@@ -63,7 +64,8 @@ class Intake:
         started = self.clock.monotonic()
         trace_id = f"{self.chance.getrandbits(128) or 1:032x}"
         arrived = arrive(data, self.interface, peer=peer, now=self.clock.now(), trace_id=trace_id, check=self.check, flaw=flaw)
-        accepted, problem = await self._record(arrived.arrival)
+        with span("ingress", trace_id, interface=self.interface.name):
+            accepted, problem = await self._record(arrived.arrival)
         taken = self._answer(arrived.header, accepted, problem, trace_id)
         self.meters.bytes.inc(len(data))
         self.meters.messages[taken.code].inc()

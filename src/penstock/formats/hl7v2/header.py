@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import charset as charsets
@@ -26,7 +27,7 @@ LONGEST = 16_384
 _ENTANGLED = frozenset({"shift_jis", "iso2022_jp_ext", "gb18030", "cp949", "cp950"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Header:
     """MSH. ``fields[n]`` is MSH-n as written; the named values are its parts that others need, unescaped."""
 
@@ -68,12 +69,12 @@ class Header:
         """MSH-7.1 as written."""
         return part(self.field(7), self.delimiters.component, 1)
 
-    @property
+    @cached_property
     def type(self) -> str:
         """MSH-9.1, such as ``ADT``; "" where it is no code."""
         return self._code(1)
 
-    @property
+    @cached_property
     def trigger(self) -> str:
         """MSH-9.2, such as ``A01``; "" where it is no code."""
         return self._code(2)
@@ -83,7 +84,7 @@ class Header:
         """MSH-9.3, such as ``ADT_A01``; "" where it is no code."""
         return self._code(3)
 
-    @property
+    @cached_property
     def control_id(self) -> str:
         """MSH-10"""
         return unescape(self.field(10), self.delimiters, self.codec)
@@ -93,7 +94,7 @@ class Header:
         """MSH-11.1: P, T or D (table 0103)."""
         return self.component(11, 1)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """MSH-12.1, such as ``2.5``."""
         return self.component(12, 1).strip()
