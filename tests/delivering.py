@@ -71,6 +71,12 @@ class House:
     async def report(self, id_: str, status: str, reason: str | None) -> None:
         self.reports.append((id_, status, reason))
 
+    async def pass_by(self) -> None:
+        """Everything that is in the log now has been dispatched: whoever subscribes later is not told of it."""
+        dispatcher = Dispatcher(self.database, self.horizon, self.vault, matches=self.matches, bodies=self.bodies, clock=self.clock)
+        while await dispatcher.step():
+            pass
+
     def delivery(self) -> Delivery:
         client = Client(Door(["127.0.0.1"]), timeout_s=self.timeout_s)
         dispatcher = Dispatcher(self.database, self.horizon, self.vault, matches=self.matches, bodies=self.bodies, clock=self.clock)

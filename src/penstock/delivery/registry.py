@@ -82,7 +82,8 @@ async def turn_off(tx: Tx, id_: str, reason: str, now: datetime) -> None:
 
 
 async def declare(tx: Tx, vault: Vault, webhooks: Sequence[Webhook], now: datetime, *, since: int | None = None) -> None:
-    """Make the table agree with the site's webhooks: new ones are told what happens from now on (or from ``since``), absent ones end."""
+    """Make the table agree with the site's webhooks: new ones are told what is dispatched from now on
+    (or what follows the event ``since``), absent ones end."""
     await tx.fetchval(SQL["cursor"])
     wanted = {f"site/{webhook.name}": webhook for webhook in webhooks}
     known = {s.id: s for s in await all_of(tx) if s.id.startswith("site/")}
