@@ -7,6 +7,7 @@ version, the order of history and the key of paging, all in one column.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from penstock.clock import Clock
 from penstock.db import Tx
@@ -25,18 +26,19 @@ class Rids:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._node: int | None = None
+        self._now = 0
         self._last = 0
 
     async def ready(self, tx: Tx) -> None:
-        """Take a node number, once a process. Sequences do not roll back, so an aborted transaction keeps it."""
+        """Look at the clock, once a batch; and take a node number, once a process (sequences do not roll back)."""
+        self._now = first_rid(self._clock.now()) >> _NODE_BITS
         if self._node is None:
             self._node = int(await tx.fetchval("select nextval('store_node')"))
 
     def next(self, after: int = 0) -> int:
         """The next rid, greater than ``after`` (the version that it follows, which another process may have numbered)."""
         assert self._node is not None, "ready() comes first"
-        now = first_rid(self._clock.now()) >> _NODE_BITS
-        self._last = max(now, self._last + 1, (after >> _NODE_BITS) + 1)
+        self._last = max(self._now, self._last + 1, (after >> _NODE_BITS) + 1)
         return (self._last << _NODE_BITS) | self._node
 
 
@@ -47,9 +49,16 @@ def first_rid(moment: datetime) -> int:
 
 def last_updated(rid: int) -> datetime:
     """The ``meta.lastUpdated`` that a rid stands for."""
-    return _EPOCH + timedelta(milliseconds=rid >> SHIFT)
+    return _moment(rid >> SHIFT)[0]
 
 
 def instant(rid: int) -> str:
     """The same as a FHIR instant, in milliseconds and UTC."""
-    return last_updated(rid).strftime("%Y-%m-%dT%H:%M:%S.") + f"{(rid >> SHIFT) % 1000:03d}Z"
+    return _moment(rid >> SHIFT)[1]
+
+
+@lru_cache(maxsize=64)
+def _moment(milliseconds: int) -> tuple[datetime, str]:
+    """A batch writes many versions in the same millisecond."""
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return moment, moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{milliseconds % 1000:03d}Z"

@@ -1,6 +1,6 @@
 """Group commit for single writes: what waits together is committed together, each with an answer of its own.
 
-A worker takes everything that waits (up to ``most``), writes it as one batch in one transaction, and only after the commit resolves
+One task takes everything that waits (up to ``most``), writes it as one batch in one transaction, and only after the commit resolves
 each caller's future. No timer: while one batch commits, the next gathers. A batch that fails as a whole is done again one by one, so
 that one bad change costs its neighbours nothing but time.
 """
@@ -18,10 +18,6 @@ from penstock.store.batch import Item
 from penstock.store.change import Cause, Change, Written
 from penstock.store.store import Outcome, Store
 
-#: One worker prepares a batch while the other's is being committed.
-_WORKERS = 2
-
-
 class _Waiting(NamedTuple):
     item: Item
     answer: asyncio.Future[Written]
@@ -38,7 +34,7 @@ class Writer:
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._closing = False
-        self._workers: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Writer:
         self.start()
@@ -49,13 +45,14 @@ class Writer:
 
     def start(self) -> None:
         """Begin to work; needs a running event loop."""
-        self._workers = [asyncio.create_task(self._work(), name=f"store-writer-{number}") for number in range(_WORKERS)]
+        self._task = asyncio.create_task(self._work(), name="store-writer")
 
     async def close(self) -> None:
         """Refuse what comes from now on, finish what was accepted, and stop."""
         self._closing = True
         self._wake.set()
-        await asyncio.gather(*self._workers)
+        if self._task is not None:
+            await self._task
 
     async def submit(self, access: Access, change: Change, cause: Cause) -> Written:
         """Write one change; returns after its commit, or raises its Problem."""
