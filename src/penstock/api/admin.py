@@ -83,7 +83,7 @@ async def inbox_replay(parts: Parts, request: Request) -> Reply:
     ``preview`` only says what it would do.
     """
     body = await _body(request, ids=list, state=str, interface=str, code=str, since=str, until=str, preview=bool)
-    ids, state = _ids(body), body.get("state")
+    ids, state = _numbers(body, "ids"), body.get("state")
     if not ids and state is None:
         raise Problem("required", "name the messages by ids, or by their state", at="ids")
     if state is not None and state not in _STATES:
@@ -123,14 +123,16 @@ async def dead(parts: Parts, request: Request) -> Reply:
 
 
 async def dead_retry(parts: Parts, request: Request) -> Reply:
-    """``POST /admin/v1/dead/retry`` with ``ids``"""
-    return json_reply(await parts.operations.retry_dead(_some(await _body(request, ids=list))))
+    """``POST /admin/v1/dead/retry`` with the ``subscription`` and its ``seqs``, or ``all``"""
+    body = await _body(request, subscription=str, seqs=list, all=bool)
+    return json_reply(await parts.operations.retry_dead(request.access, _needed(body, "subscription"), _letters(body)))
 
 
 async def dead_discard(parts: Parts, request: Request) -> Reply:
-    """``POST /admin/v1/dead/discard`` with ``ids`` and the ``reason``"""
-    body = await _body(request, ids=list, reason=str)
-    return json_reply(await parts.operations.discard_dead(_some(body), _needed(body, "reason")))
+    """``POST /admin/v1/dead/discard`` with the ``subscription``, its ``seqs`` or ``all``, and the ``reason``"""
+    body = await _body(request, subscription=str, seqs=list, all=bool, reason=str)
+    subscription, reason = _needed(body, "subscription"), _needed(body, "reason")
+    return json_reply(await parts.operations.discard_dead(subscription, _letters(body), reason))
 
 
 async def deliveries_replay(parts: Parts, request: Request) -> Reply:
@@ -143,7 +145,8 @@ async def deliveries_replay(parts: Parts, request: Request) -> Reply:
     if since is None or until is None or since >= until:
         raise Problem("required", "a window begins with since and ends with until", at="since")
     preview = body.get("preview", True)
-    return json_reply(await parts.operations.replay_deliveries(_needed(body, "subscription"), since, until, not preview))
+    subscription = _needed(body, "subscription")
+    return json_reply(await parts.operations.replay_deliveries(request.access, subscription, since, until, not preview))
 
 
 async def _row(parts: Parts, request: Request) -> inbox.Row:
@@ -181,18 +184,19 @@ async def _body(request: Request, **known: type) -> Mapping[str, Any]:
     return body
 
 
-def _ids(body: Mapping[str, Any]) -> list[int]:
-    ids = body.get("ids", [])
-    if len(ids) > _MOST or any(type(each) is not int or not 0 < each < 2**63 for each in ids):
-        raise Problem("value", "ids are positive whole numbers, ten thousand at most", at="ids")
-    return list(ids)
+def _numbers(body: Mapping[str, Any], name: str) -> list[int]:
+    numbers = body.get(name, [])
+    if len(numbers) > _MOST or any(type(each) is not int or not 0 < each < 2**63 for each in numbers):
+        raise Problem("value", "these are positive whole numbers, ten thousand at most", at=name)
+    return list(numbers)
 
 
-def _some(body: Mapping[str, Any]) -> list[int]:
-    ids = _ids(body)
-    if not ids:
-        raise Problem("required", "name them by their ids", at="ids")
-    return ids
+def _letters(body: Mapping[str, Any]) -> list[int] | None:
+    """The dead letters that are named; None for all of them, which must be said in as many words."""
+    seqs, every = _numbers(body, "seqs"), body.get("all", False)
+    if bool(seqs) == every:
+        raise Problem("required", "name the letters by seqs, or say all", at="seqs")
+    return None if every else seqs
 
 
 def _needed(body: Mapping[str, Any], name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from penstock.auth.access import Access
 from penstock.auth.clients import Client
 from penstock.auth.keys import Keys
 from penstock.clock import Clock
@@ -57,20 +58,15 @@ class Ingest(Protocol):
 Conceal = Callable[[Tx, Resource], Awaitable[Resource]]
 
 
-@dataclass(frozen=True)
-class Operations:
-    """What an operator can ask and do under ``/admin/v1`` beyond the inbox; each is a function of another part of the program.
+class Operations(Protocol):
+    """What an operator can ask and do under ``/admin/v1`` beyond the inbox: questions that cross the parts of the program."""
 
-    ``lineage`` takes type, id and version (None: the current one). ``dead`` takes the largest number of letters, ``discard_dead``
-    ids and the reason, ``replay_deliveries`` subscription, since, until and whether to do it or only to say what it would do.
-    """
-
-    trace: Callable[[str], Awaitable[Any]]
-    lineage: Callable[[str, str, int | None], Awaitable[Any]]
-    dead: Callable[[int], Awaitable[Any]]
-    retry_dead: Callable[[Sequence[int]], Awaitable[Any]]
-    discard_dead: Callable[[Sequence[int], str], Awaitable[Any]]
-    replay_deliveries: Callable[[str, datetime, datetime, bool], Awaitable[Any]]
+    def trace(self, key: str, /) -> Awaitable[Any]: ...
+    def lineage(self, type_: str, id_: str, ver: int | None, /) -> Awaitable[Any]: ...
+    def dead(self, limit: int, /) -> Awaitable[Any]: ...
+    def retry_dead(self, access: Access, subscription: str, seqs: Sequence[int] | None, /) -> Awaitable[Any]: ...
+    def discard_dead(self, subscription: str, seqs: Sequence[int] | None, reason: str, /) -> Awaitable[Any]: ...
+    def replay_deliveries(self, access: Access, subscription: str, since: datetime, until: datetime, do: bool, /) -> Awaitable[Any]: ...
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.entries import ORDER, Entry, Resource, within
 from penstock.api.fhir.find import find_ids, find_one
 from penstock.api.fhir.links import conditional_references, names_of, relink
+from penstock.api.fhir.subscription import require_readable
 from penstock.api.fhir.write import cause, written
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
@@ -135,6 +136,7 @@ class _Attempt:
             if entry.method == "PUT" and entry.id is not None and entry.resource.get("id") != entry.id:
                 raise Problem("invalid", "the resource has another id than the URL, or none", at=f"{entry.at}.resource.id")
             resource = relink(entry.resource, links, f"{entry.at}.resource")
+            require_readable(self.request.access, resource)
             conceal = self.parts.conceal.get(entry.type)
             resource = await conceal(self.tx, resource) if conceal else resource
         return Change(

@@ -8,6 +8,7 @@ from typing import Any
 from penstock.api.conditions import if_match, is_new_only, version_headers
 from penstock.api.fhir.accept import decode_resource
 from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
+from penstock.api.fhir.subscription import require_readable
 from penstock.api.negotiate import preference, require_fhir, want_fhir
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
@@ -67,7 +68,9 @@ async def _delete(parts: Parts, request: Request, change: Change) -> Reply:
 async def write_one(parts: Parts, request: Request, change: Change) -> Written:
     """Write with the group commit; what must be concealed first is written in a transaction of its own."""
     conceal = parts.conceal.get(change.type)
-    if conceal is None or change.resource is None:
+    if change.resource is not None:
+        require_readable(request.access, change.resource)
+    if change.resource is None or conceal is None:
         return await parts.writer.submit(request.access, change, cause(request))
     await parts.store.ensure(parts.database, [change.type])
     async with parts.database.transaction() as tx:
