@@ -103,6 +103,19 @@ def test_what_is_wrong_is_found_where_it_is(resource: Resource, code: str, at: s
     assert (code, at) in found(resource)
 
 
+def condition(*codings: Resource) -> Resource:
+    return {"resourceType": "Condition", "subject": {"reference": "Patient/1"}, "clinicalStatus": {"coding": list(codings)}}
+
+
+def test_one_coding_of_a_required_set_is_enough_and_its_system_counts() -> None:
+    active = {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}
+    assert check(condition(active)) == []
+    assert check(condition({"system": "urn:local", "code": "1"}, active)) == []
+    for wrong in ({"code": "active"}, {**active, "system": "urn:local"}, {**active, "code": "x"}, {"display": "active"}):
+        assert found(condition(wrong)) == [("code-invalid", "Condition.clinicalStatus")]
+    assert check(condition({"system": active["system"], "_code": {"extension": [{"url": "http://x", "valueCode": "unknown"}]}})) == []
+
+
 def test_everything_wrong_is_told_at_once_in_a_bounded_list() -> None:
     assert len(found(patient(birthDate="x", gender="m", nope=1, name=[{"family": 1}]))) == 4
     assert len(found(patient(name=[{"family": 1}] * 500))) == 100
@@ -268,6 +281,7 @@ def test_invented_names_are_not_remembered() -> None:
 
     patient_test = validate.types.of_type("Patient")
     remembered = next(cell.cell_contents for cell in patient_test.__closure__ or () if isinstance(cell.cell_contents, dict))  # type: ignore[attr-defined]
+    arrange.arrange(patient())
     for number in range(3):
         invented = patient(**{f"invented{number}": 1})
         check(invented)

@@ -36,10 +36,6 @@ def _code(test: Test, codes: Codes) -> Test:
     return one_of(frozenset().union(*codes.values()))
 
 
-def _coding(test: Test, codes: Codes) -> Test:
-    return lambda value: test(value) or (None if _holds(codes, value) else CODE)
-
-
 def _concept(test: Test, codes: Codes) -> Test:
     return lambda value: test(value) or _one_holds(codes, value)
 
@@ -54,7 +50,8 @@ def _holds(codes: Codes, coding: dict[str, Any]) -> bool:
     return coding.get("code") in codes.get(coding.get("system", ""), ()) or "_code" in coding
 
 
-_BINDINGS: dict[str, Callable[[Test, Codes], Test]] = {"code": _code, "Coding": _coding, "CodeableConcept": _concept}
+#: R4 requires codes of no element of type Coding.
+_BINDINGS: dict[str, Callable[[Test, Codes], Test]] = {"code": _code, "CodeableConcept": _concept}
 
 
 def _reference(test: Test, targets: frozenset[str]) -> Test:
