@@ -78,7 +78,11 @@ def field_rows(paths: Iterable[Path]) -> Iterator[tuple[str, str, Row]]:
             source = re.sub(r"\s", "", row[1])
             position = re.split(r"[-.]", source)[-1] if re.search(r"[-.]\d", source) else "0"
             using = one_line(row[14]).replace(" ", "")
-            yield name, position, (source, row[3].split(" ")[0], condition(row), target(row), using, row[15].replace(" ", ""), assignment(row[16]))
+            yield (
+                name,
+                position,
+                (source, row[3].split(" ")[0], condition(row), target(row), using, row[15].replace(" ", ""), assignment(row[16])),
+            )
 
 
 def message_rows(paths: Iterable[Path]) -> Iterator[tuple[str, str, Row]]:

@@ -4,9 +4,27 @@ Pure: no clock, no settings, no I/O but the reading of the package's own tables.
 of two resources. Verbs: ``plan`` (compile), ``convert``, ``merge``, ``explain``, ``to_bundle``. The semantics are in docs/mapping.md.
 """
 
-from penstock.convert.api import convert, plan, to_bundle
-from penstock.convert.engine import Converted
+from penstock.convert.api import convert, explain, plan, to_bundle
 from penstock.convert.compiler import Plan
+from penstock.convert.engine import Converted
+from penstock.convert.explain import Explained
+from penstock.convert.merge import merge
+from penstock.convert.rows import Row, read_rows
 from penstock.convert.run import Context, Lineage, Null, Steward
 
-__all__ = ["Context", "Converted", "Lineage", "Null", "Plan", "Steward", "convert", "plan", "to_bundle"]
+__all__ = [
+    "Context",
+    "Converted",
+    "Explained",
+    "Lineage",
+    "Null",
+    "Plan",
+    "Row",
+    "Steward",
+    "convert",
+    "explain",
+    "merge",
+    "plan",
+    "read_rows",
+    "to_bundle",
+]

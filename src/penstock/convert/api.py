@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from penstock.convert import engine
-from penstock.convert.engine import Converted
+from penstock.convert import explain as explaining
 from penstock.convert.compiler import Plan, Structure, build
+from penstock.convert.engine import Converted
+from penstock.convert.explain import Explained
 from penstock.convert.rows import Row, table
 from penstock.convert.run import Context, Resource
 from penstock.errors import Problem
@@ -37,7 +39,7 @@ def structure_of(message: Message, plan: Plan) -> Structure:
     type, trigger, named = message.get("MSH-9.1"), message.get("MSH-9.2"), message.get("MSH-9.3")
     if not trigger and "_" in type:
         type, _, trigger = type.partition("_")
-    found = triggers().get(f"{type}^{trigger}")
+    found = triggers().get(f"{type}^{trigger}", "")
     if found not in plan.structures:
         raise Problem("not-supported", "there is no map for this message type and trigger event", at="MSH-9" if not named else "MSH-9.2")
     return plan.structures[found]
@@ -48,10 +50,19 @@ def convert(message: Message, plan: Plan, context: Context) -> Converted:
     return engine.convert(message, structure_of(message, plan), plan, context)
 
 
+def explain(message: Message, plan: Plan, context: Context) -> list[Explained]:
+    """Rule by rule what the message does, for `penstock convert --explain`."""
+    return explaining.explain(message, structure_of(message, plan), plan, context)
+
+
 def to_bundle(converted: Converted) -> Resource:
     """A transaction Bundle of the resources: each is put under its id."""
     entries = [
-        {"fullUrl": f"{one['resourceType']}/{one['id']}", "resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+        {
+            "fullUrl": f"{one['resourceType']}/{one['id']}",
+            "resource": one,
+            "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"},
+        }
         for one in converted.resources
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}

@@ -71,7 +71,9 @@ def location(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, sr
             continue
         rule = f"PL[Location]:{level.component}#1"
         fill_location(run, number, node, level, text.strip(), rule, leaf)
-        run.instances[number].key = "/".join((run.facility, *(f"{lv.code}:{run.text(pick(parts, lv.component))}" for lv in reversed(named[place:]))))
+        run.instances[number].key = "/".join(
+            (run.facility, *(f"{lv.code}:{run.text(pick(parts, lv.component))}" for lv in reversed(named[place:])))
+        )
         if place + 1 < len(named):
             parent = run.new("Location", source=src)
             part_of: Resource = {}

@@ -21,7 +21,9 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.hl7v2.message import NULL
 
-REFERENCE = re.compile(r"(?P<left>[^=]+?)\s*=\s*(?:\"(?P<text>[^\"]*)\"|(?P<right>[A-Za-z]+)(?:\[(?P<label>\w+)\])?(?:\.(?:id|reference))?)\s*$")
+REFERENCE = re.compile(
+    r"(?P<left>[^=]+?)\s*=\s*(?:\"(?P<text>[^\"]*)\"|(?P<right>[A-Za-z]+)(?:\[(?P<label>\w+)\])?(?:\.(?:id|reference))?)\s*$"
+)
 #: segments that only add to what another one has created
 JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2"})
 TAKES_ONE = "its target takes one value, and this is a further repetition"
@@ -36,8 +38,10 @@ class Reference:
     rule: str
     type: str
     label: str
-    path: tuple[paths.Step, ...]
+    names: tuple[str, ...]
     many: tuple[bool, ...]
+    last: str
+    spelled: str
     to: str = ""
     to_label: str = ""
     text: str = ""
@@ -127,7 +131,11 @@ class Compiler:
         owner = filled_type(name)
         function = "D_" + re.sub(r"\W", "_", name)
         mapped = [row for row in map_rows if row.target and row.target != "?extension"]
-        if mapped and all(row.target in ("$value", "$this") for row in mapped) and (not owner or r4().type(owner) is None or primitive(owner)):
+        if (
+            mapped
+            and all(row.target in ("$value", "$this") for row in mapped)
+            and (not owner or r4().type(owner) is None or primitive(owner))
+        ):
             self.usings[normal(name)] = using = Using(function, "value", owner)
             rules = self.rules([row._replace(using="") for row in map_rows], "string")
             self.define(function, emit.value_function(function, rules))
@@ -163,7 +171,11 @@ class Compiler:
 
     def keyed(self, rules: list[Rule]) -> list[Rule]:
         """Extensions are keyed by their URL, not by the number that a table gave them: rows of one field with one label share it."""
-        urls = {extension(rule): "".join(map(str, rule.assign or ())) for rule in rules if rule.constant and rule.steps and rule.steps[-1].name == "url"}
+        urls = {
+            extension(rule): "".join(map(str, rule.assign or ()))
+            for rule in rules
+            if rule.constant and rule.steps and rule.steps[-1].name == "url"
+        }
         out = []
         for rule in rules:
             steps, lost = relabelled(rule, urls)
@@ -225,7 +237,9 @@ class Compiler:
         test = conditions.parse(row.condition)
         check = self.check(row, node, test)
         fill = self.segment(row.using, node.name)
-        references = tuple(found for text in row.assign.split(";") if text.strip() for found in [self.reference(text.strip(), row, labels)] if found)
+        references = tuple(
+            found for text in row.assign.split(";") if text.strip() for found in [self.reference(text.strip(), row, labels)] if found
+        )
         return Step(row.rule, target.type, target.label, check, fill, row.using, references, row.condition, node.name in JOINERS)
 
     def check(self, row: Row, node: Node, test: conditions.Condition | None) -> Callable[..., bool] | None:
@@ -254,12 +268,16 @@ class Compiler:
             owner, primitive_ = one.type, one.primitive
         if found["text"] is None and owner != "Reference":
             raise Problem("structure", "this reference stands in an element that is none")
+        path = [step.name for step in target.path]
+        names, last = (tuple(path[:-1]), path[-1]) if found["text"] is not None else (tuple(path), "reference")
         return Reference(
             row.rule,
             target.type,
             target.label or labels.get(target.type, ""),
-            target.path,
-            tuple(many),
+            names,
+            tuple(many[: len(names)]),
+            last,
+            left,
             found["right"] or "",
             (found["label"] or labels.get(found["right"] or "", "")) if found["right"] else "",
             found["text"] or "",

@@ -181,7 +181,11 @@ class Reader:
         sign = ""
         while self.peek()[0] in ("word", "sign"):
             word = self.peek()[1]
-            sign = COMPARE.get(word) or {"GREATER": ">", "LESS": "<", "EQUALS": "==", "EQUAL": "=="}.get(word, sign) if not sign else sign + "="
+            sign = (
+                COMPARE.get(word) or {"GREATER": ">", "LESS": "<", "EQUALS": "==", "EQUAL": "=="}.get(word, sign)
+                if not sign
+                else sign + "="
+            )
             if word == "OR":
                 sign = sign.rstrip("=")
             self.at += 1

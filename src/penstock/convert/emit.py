@@ -24,8 +24,15 @@ from penstock.convert.rows import Row, normal
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 
+#: reads that do not depend on the repetition at hand
+READ = re.compile(r"run\.get\(fields, [0-9, ]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
 NUMBER = re.compile(r"[-.]([0-9]+)$")
-CONSTANTS: dict[str, Callable[[str], object]] = {"boolean": lambda text: text.lower() == "true", "integer": int, "positiveInt": int, "unsignedInt": int}
+CONSTANTS: dict[str, Callable[[str], object]] = {
+    "boolean": lambda text: text.lower() == "true",
+    "integer": int,
+    "positiveInt": int,
+    "unsignedInt": int,
+}
 
 
 class Using(NamedTuple):
@@ -131,6 +138,8 @@ class Emitter:
         self.lines: list[str] = []
         self.depth = 1
         self.count = 0
+        self.shared: dict[str, str] = {}
+        self.slots: dict[str, str] = {}
 
     def add(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
@@ -139,14 +148,46 @@ class Emitter:
         self.count += 1
         return self.count
 
+    def remembered(self, rules: Sequence[Rule], all_rules: Sequence[Rule]) -> tuple[Step, Step] | None:
+        """Whether a field only makes one entry of references to one resource: then the same text again can refer to it again."""
+        heads = {rule.steps[:2] for rule in rules}
+        if not self.segment or len(heads) != 1 or any(rule.test is not None for rule in rules):
+            return None
+        head = heads.pop()
+        if len(head) < 2 or head[0].kind != "element" or head[1].kind != "resource" or not shape.element(self.owner, head[0].name).many:
+            return None
+        mine = spell(head[0])
+        if any(rule.number != rules[0].number and rule.steps and spell(rule.steps[0]) == mine for rule in all_rules):
+            return None
+        return head[0], head[1]
+
     def source(self, rules: Sequence[Rule]) -> str:
         """The whole function: fields in order, then the rows without a source of their own."""
-        for number, group in groupby(sorted((rule for rule in rules if rule.number), key=lambda rule: rule.number), key=lambda rule: rule.number):
-            self.field(number, list(group))
+        for number, group in groupby(
+            sorted((rule for rule in rules if rule.number), key=lambda rule: rule.number), key=lambda rule: rule.number
+        ):
+            members = list(group)
+            self.field(number, members, self.remembered(members, rules))
         for rule in rules:
             if not rule.number:
                 self.unsourced(rule)
-        return "\n".join((self.head(), *self.lines, "    return None"))
+        return "\n".join(
+            (
+                self.head(),
+                *(f"    {name} = {text}" for text, name in self.shared.items()),
+                *(f"    {name} = None" for name in self.slots.values()),
+                *self.lines,
+                "    return None",
+            )
+        )
+
+    def hoisted(self, test: str) -> str:
+        """Reads of other fields or components are done once, at the top of the function."""
+
+        def name(found: re.Match[str]) -> str:
+            return self.shared.setdefault(found[0], "seen_" + re.sub(r"[^0-9]+", "_", found[0]).strip("_"))
+
+        return READ.sub(name, test)
 
     def head(self) -> str:
         if self.segment:
@@ -154,10 +195,10 @@ class Emitter:
         else:
             opening = [f"def {self.name}(run, me, raw, delim, out, at, src):", "parts = raw.split(delim)", "size = len(parts)"]
             opening += ["sub = run.T if delim == run.C else NEVER", "whole, base = raw, src"]
-        opening += ["log = run.lineage.append", "S = {}", "r = 1"]
+        opening += ["log = run.lineage.append", *(["S = {}", "r = 1"] if self.segment else [])]
         return "\n    ".join(opening)
 
-    def field(self, number: int, rules: list[Rule]) -> None:
+    def field(self, number: int, rules: list[Rule], head: tuple[Step, Step] | None) -> None:
         """One source field or component, and each of its repetitions."""
         index = number if self.segment else number - 1
         self.add(f"if size > {index} and (raw{number} := {'fields' if self.segment else 'parts'}[{index}]) not in EMPTY:")
@@ -171,12 +212,30 @@ class Emitter:
             self.add(f'src = f"{{src{number}}}[{{r}}]" if many else src{number}')
         else:
             self.add(f'raw, src = raw{number}, f"{{base}}.{number}"')
+        start = self.depth
+        if head is not None:
+            self.recall(number, head, rules[0])
         pivots = {pivot(rule.steps, self.owner) for rule in rules if not rule.constant}
         for rule in sorted(rules, key=lambda rule: rule.constant):
             self.rule(rule, pivots - {""})
+        if head is not None:
+            key = spell(head[0]) + spell(head[1])
+            self.add(f"if ({key!r}, r) in S: run.memory[({self.name!r}, {number}, raw)] = S[({key!r}, r)]")
+        self.depth = start
         self.depth -= 2 if self.segment else 1
         if self.segment:
             self.nulls(index, rules)
+
+    def recall(self, number: int, head: tuple[Step, Step], rule: Rule) -> None:
+        """The same person or organization in the same field of another segment is the same resource."""
+        name = head[0].name
+        self.add(f"known = run.memory.get(({self.name!r}, {number}, raw))")
+        self.add("if known is not None:")
+        self.add(f"    entry, entries = {{}}, out.setdefault({name!r}, [])")
+        self.add(f'    run.refer(me, entry, f"{{at}}{name}[{{len(entries)}}].", known, {rule.row.rule!r}, src)')
+        self.add("    entries.append(entry)")
+        self.add("else:")
+        self.depth += 1
 
     def nulls(self, index: int, rules: list[Rule]) -> None:
         """HL7 null in the whole field: what the field fills is deleted."""
@@ -184,11 +243,12 @@ class Emitter:
         if targets:
             self.add(f"elif size > {index} and fields[{index}] == NULL:")
             for target in targets:
-                self.add(f"    run.null(me, at + {target!r}, f\"{{sid}}-{index}\")")
+                self.add(f'    run.null(me, at + {target!r}, f"{{sid}}-{index}")')
 
     def unsourced(self, rule: Rule) -> None:
         """A row without a source: it fires when its condition holds and the rest of the map filled something."""
-        self.add("r = 1")
+        if self.segment:
+            self.add("r = 1")
         self.add("if len(out) > 1:" if self.segment else "if out:")
         self.depth += 1
         if not self.segment:
@@ -200,7 +260,7 @@ class Emitter:
 
     def rule(self, rule: Rule, pivots: set[str]) -> None:
         """One row: its condition, its value, its target."""
-        test = sources.condition(rule.test, Here(self.segment, rule.number))
+        test = self.hoisted(sources.condition(rule.test, Here(self.segment, rule.number)))
         start = self.depth
         if test:
             self.add(f"if {test}:")
@@ -229,7 +289,13 @@ def null_path(rule: Rule) -> str:
 
 def pivot(steps: tuple[Step, ...], owner: str) -> str:
     """The step at which repetitions multiply: the repeating element nearest to the value, spelled with its labels."""
-    found, text, kind, primitive = "", "", owner, False
+    found = repeating(steps, owner)
+    return found[-1] if found else ""
+
+
+def repeating(steps: tuple[Step, ...], owner: str) -> list[str]:
+    """The paths down to each repeating element on the way."""
+    found, text, kind, primitive = [], "", owner, False
     for step in steps:
         text += spell(step)
         if step.kind == "resource":
@@ -238,7 +304,7 @@ def pivot(steps: tuple[Step, ...], owner: str) -> str:
         one = shape.element(kind, step.name, primitive)
         kind, primitive = one.type, one.primitive
         if one.many:
-            found = text
+            found.append(text)
     return found
 
 
@@ -252,30 +318,36 @@ class Walk:
 
     def __init__(self, emitter: Emitter, rule: Rule, pivots: set[str]) -> None:
         self.emitter, self.rule, self.add = emitter, rule, emitter.add
-        prefixes = self.prefixes()
-        shared = [prefix for prefix in prefixes if prefix in pivots]
-        self.pivot = (shared[0] if shared else "") if rule.constant and pivots else pivot(rule.steps, emitter.owner)
-        self.needs = self.pivot if rule.constant and self.pivot in pivots else ""
+        self.needs = self.companion(pivots) if rule.constant else ""
+        self.pivot = (self.needs if self.needs in pivots else "") if rule.constant and pivots else pivot(rule.steps, emitter.owner)
         self.repeats = bool(self.pivot)
         self.commits: list[list[str]] = []
         self.text, self.multiplied = "", False
         self.node, self.path, self.me, self.type, self.primitive = "out", "at", "me", emitter.owner, False
 
-    def prefixes(self) -> list[str]:
-        out, text = [], ""
-        for step in self.rule.steps:
-            text += spell(step)
-            out.append(text)
-        return out
+    def companion(self, pivots: set[str]) -> str:
+        """The instance that a constant belongs to: the deepest one that it shares with a value of the same field."""
+        shared = [
+            text
+            for text in repeating(self.rule.steps, self.emitter.owner)
+            if any(value == text or value.startswith((text + ".", text + "(")) for value in pivots)
+        ]
+        return shared[-1] if shared else ""
 
-    def key(self) -> str:
+    def slot(self) -> tuple[str, str, str]:
+        """How generated code looks an instance up, asks whether it is new, and keeps it: a local in data type maps, where nothing repeats."""
+        if not self.emitter.segment:
+            name = self.emitter.slots.setdefault(self.text, f"kept_{len(self.emitter.slots)}")
+            return name, f"{name} is None", name
         if self.text == self.pivot:
             self.multiplied = True
-        return f"({self.text!r}, {'r' if self.multiplied else 1})"
+        key = f"({self.text!r}, {'r' if self.multiplied else 1})"
+        return f"S.get({key})", f"{key} not in S", f"S[{key}]"
 
     def emit(self) -> None:
         if self.needs:
-            self.add(f"if ({self.needs!r}, r) in S:")
+            kept = self.emitter.slots.setdefault(self.needs, f"kept_{len(self.emitter.slots)}") if not self.emitter.segment else ""
+            self.add(f"if {kept} is not None:" if kept else f"if ({self.needs!r}, {'r' if self.needs == self.pivot else 1}) in S:")
             self.emitter.depth += 1
         if self.rule.shape is not None and self.rule.shape.primitive:
             self.primitive_value()
@@ -306,7 +378,9 @@ class Walk:
             else:
                 start = self.emitter.depth
                 self.open(rule.steps[:-1])
-                self.add(f"run.unknown_code({self.me}, {self.node}, {self.path}, {leaf.name!r}, {rule.table}, text, leaf, {rule.row.rule!r})")
+                self.add(
+                    f"run.unknown_code({self.me}, {self.node}, {self.path}, {leaf.name!r}, {rule.table}, text, leaf, {rule.row.rule!r})"
+                )
                 self.close()
                 self.emitter.depth = start
                 self.reset()
@@ -342,7 +416,8 @@ class Walk:
         here = Here(self.emitter.segment, rule.number)
         if rule.assign is not None:
             pieces = ", ".join(
-                f"({sources.reads(part, here)}, {sources.source(part, here)})" if isinstance(part, Ref) else f"({part!r}, '')" for part in rule.assign
+                f"({sources.reads(part, here)}, {sources.source(part, here)})" if isinstance(part, Ref) else f"({part!r}, '')"
+                for part in rule.assign
             )
             self.add(f"text, leaf, others = run.joined(({pieces},))")
         elif rule.using is not None:
@@ -383,7 +458,9 @@ class Walk:
         if using.kind == "value":
             raise Problem("structure", "a map for a value cannot fill an element")
         if rule.table:
-            self.add(f"run.{VOCABULARY.get(self.type, 'no_vocabulary')}({self.me}, {self.node}, {self.path}, {rule.table}, raw, src, {rule.row.rule!r})")
+            self.add(
+                f"run.{VOCABULARY.get(self.type, 'no_vocabulary')}({self.me}, {self.node}, {self.path}, {rule.table}, raw, src, {rule.row.rule!r})"
+            )
         self.add(f"{using.function}(run, {self.me}, {self.raw()}, {self.node}, {self.path}, src)")
         if rule.table and self.type == "Coding":
             self.add(f"run.standardise({self.me}, {self.node}, {self.path})")
@@ -413,14 +490,16 @@ class Walk:
         if one.primitive and one.many:
             raise Problem("structure", "an extension of a repeating primitive is not supported")
         if one.many:
-            key = self.key()
-            self.add(f"slot{number} = S.get({key})")
+            look, fresh, keep = self.slot()
+            self.add(f"slot{number} = {look}")
             start = {"url": step.label} if one.name == "extension" else {}
-            self.add(f"if slot{number} is None: slot{number} = ({start!r}, f\"{{{self.path}}}{one.name}[{{len({self.node}.get({name!r}, ()))}}].\")")
+            self.add(
+                f'if slot{number} is None: slot{number} = ({start!r}, f"{{{self.path}}}{one.name}[{{len({self.node}.get({name!r}, ()))}}].")'
+            )
             self.add(f"{node}, {path} = slot{number}")
-            self.commits.append([f"if {key} not in S: S[{key}] = slot{number}; {self.node}.setdefault({name!r}, []).append({node})"])
+            self.commits.append([f"if {fresh}: {keep} = slot{number}; {self.node}.setdefault({name!r}, []).append({node})"])
         else:
-            self.key()
+            self.slot()
             self.add(f"{node} = {self.node}.get({name!r})")
             self.add(f"if {node} is None: {node} = {{}}")
             self.add(f"{path} = {self.path} + {one.name + '.'!r}")
@@ -430,14 +509,14 @@ class Walk:
     def through(self, step: Step) -> None:
         """Into another resource through the reference that was opened before."""
         number = self.emitter.fresh()
-        key = self.key()
+        look, fresh, keep = self.slot()
         reference, path, me = self.node, self.path, self.me
-        self.add(f"made{number} = S.get({key})")
+        self.add(f"made{number} = {look}")
         self.add(f"if made{number} is None: made{number} = run.new({step.name!r}, source=src)")
         self.add(f"body{number}, me{number}, path{number} = made{number}.body, made{number}.number, ''")
         self.commits.append(
             [
-                f"if {key} not in S: S[{key}] = made{number}",
+                f"if {fresh}: {keep} = made{number}",
                 f"if 'reference' not in {reference}: run.refer({me}, {reference}, {path}, made{number}, {self.rule.row.rule!r}, src)",
             ]
         )
@@ -461,7 +540,9 @@ def value_function(name: str, rules: Sequence[Rule]) -> str:
         test = sources.condition(rule.test, Here("", rule.number))
         lines.append(f"    if size >= {rule.number} and parts[{rule.number - 1}] not in EMPTY{' and ' + test if test else ''}:")
         if rule.assign is not None:
-            pieces = ", ".join(f"({sources.reads(p, here)}, {sources.source(p, here)})" if isinstance(p, Ref) else f"({p!r}, '')" for p in rule.assign)
+            pieces = ", ".join(
+                f"({sources.reads(p, here)}, {sources.source(p, here)})" if isinstance(p, Ref) else f"({p!r}, '')" for p in rule.assign
+            )
             lines.append(f"        return run.joined(({pieces},))[:2]")
         else:
             lines.append(f"        return run.leaf(parts[{rule.number - 1}], {at})")

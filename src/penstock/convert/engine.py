@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from penstock.convert.compiler import Plan, Reference, Step, Structure
 from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Move
 from penstock.convert.identity import Identities
-from penstock.convert.compiler import Plan, Reference, Step, Structure
 from penstock.convert.remainder import account
 from penstock.convert.run import Context, GroupPath, Instance, Lineage, Null, Resource, Run, Steward
 from penstock.formats.hl7v2 import Message
@@ -124,7 +124,7 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
     for step, position, instance in pending:
         own.setdefault(position, {})[(step.type, step.label)] = instance
     for step, position, instance in pending:
-        if instance.empty:
+        if not step.references or instance.empty:
             continue
         path = run.paths[position]
         groups = tuple(number for number, _ in path)
@@ -142,40 +142,25 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
     for node, to in run.references:
         if to.empty:
             node.clear()
+            run.untidy = True
         else:
             node["reference"] = f"{to.type}/{to.id}"
 
 
 def put(run: Run, instance: Instance, reference: Reference, value: str, source: str) -> None:
-    """Set a reference at its path; a repeating element gets another entry unless it has this one."""
+    """Set a reference, or the constant beside it, at its path. A repeating element gets another entry unless it has this one."""
+    mark = (instance.number, reference.spelled, value)
+    if mark in run.seen:
+        return
+    run.seen.add(mark)
     node, at = instance.body, ""
-    last = len(reference.path) - 1
-    for place, (step, many) in enumerate(zip(reference.path, reference.many, strict=True)):
-        end = place == last and bool(reference.text)
-        if end:
-            node[step.name] = value
-        elif many:
-            items = node.setdefault(step.name, [])
-            rest = [one.name for one in reference.path[place + 1 :]]
-            same = next((i for i, item in enumerate(items) if holds(item, rest, value)), None) if not reference.text else (len(items) - 1 if items else None)
-            if same is not None:
-                if not reference.text:
-                    return
-                node, at = items[same], f"{at}{step.name}[{same}]."
-                continue
-            items.append({})
-            node, at = items[-1], f"{at}{step.name}[{len(items) - 1}]."
+    for name, many in zip(reference.names, reference.many, strict=True):
+        if not many:
+            node, at = node.setdefault(name, {}), f"{at}{name}."
             continue
-        else:
-            node = node.setdefault(step.name, {})
-        at += step.name + ("" if end else ".")
-    if not reference.text:
-        node["reference"] = value
-        at += "reference"
-    run.lineage.append((instance.number, at, reference.rule, source))
-
-
-def holds(item: Resource, rest: list[str], value: str) -> bool:
-    for name in rest:
-        item = item.get(name, {})
-    return isinstance(item, dict) and item.get("reference") == value
+        items = node.setdefault(name, [])
+        if not reference.text:
+            items.append({})
+        node, at = items[-1], f"{at}{name}[{len(items) - 1}]."
+    node[reference.last] = value
+    run.lineage.append((instance.number, at + reference.last, reference.rule, source))

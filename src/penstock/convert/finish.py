@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.convert.rows import table
-from penstock.convert.run import Instance, Lineage, Null, Resource, Run
+from penstock.convert.run import Instance, Null, Resource, Run
 
 if TYPE_CHECKING:
+    from penstock.convert.compiler import Plan, Structure
     from penstock.convert.engine import Converted
     from penstock.convert.grammar import Move
-    from penstock.convert.compiler import Plan, Structure
 
 
 class Default(NamedTuple):
@@ -48,15 +48,18 @@ class Finish:
         places: dict[int, int] = {}
         for instance in made:
             self.complete(instance)
-            body = cleaned(instance.body)
+            body = cleaned(instance.body) if self.run.untidy else instance.body
             key = (instance.type, instance.id)
             if key in kept:
                 resources[kept[key]] = joined(resources[kept[key]], body)
             else:
                 kept[key] = len(resources)
-                resources.append({"resourceType": instance.type, "id": instance.id, **{k: v for k, v in body.items() if k != "resourceType"}})
+                body = {"resourceType": instance.type, "id": instance.id, **body}
+                resources.append(body)
             places[instance.number] = kept[key]
-        lineage = [Lineage(places[me], path, rule, source) for me, path, rule, source in self.run.lineage if me in places]
+        lineage = self.run.lineage
+        if len(resources) != len(self.run.instances):
+            lineage = [(places[me], path, rule, source) for me, path, rule, source in lineage if me in places]
         nulls = [Null(places[me], path) for me, path in self.run.nulls if me in places]
         remainder = account(self.run, self.structure, self.plan, self.moves)
         return Converted(resources, lineage, nulls, remainder, self.run.steward, self.structure.name, self.plan.version)

@@ -179,4 +179,6 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Procedure": of_patient,
 }
 ORDER = {name: place for place, name in enumerate(("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport"))}  # fmt: skip
-EACH = frozenset({"Observation", "DiagnosticReport", "ServiceRequest", "Condition", "AllergyIntolerance", "Procedure", "Coverage", "Specimen"})
+EACH = frozenset(
+    {"Observation", "DiagnosticReport", "ServiceRequest", "Condition", "AllergyIntolerance", "Procedure", "Coverage", "Specimen"}
+)

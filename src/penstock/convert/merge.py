@@ -127,7 +127,11 @@ def location(old: Any, new: Any, key: tuple[str, ...]) -> Any:
         if same is None:
             out.append(one)
         else:
-            out[same] = {**out[same], **one, "period": deep(out[same].get("period"), one.get("period"), ())} if "period" in out[same] else {**out[same], **one}
+            out[same] = (
+                {**out[same], **one, "period": deep(out[same].get("period"), one.get("period"), ())}
+                if "period" in out[same]
+                else {**out[same], **one}
+            )
     active = next((one for one in new if one.get("status") == "active"), None)
     return out if active is None else [completed(one, active, key) for one in out]
 

@@ -10,8 +10,8 @@ from penstock.convert.run import Run
 from penstock.formats.hl7v2.message import NULL
 
 if TYPE_CHECKING:
-    from penstock.convert.grammar import Move
     from penstock.convert.compiler import Plan, Structure
+    from penstock.convert.grammar import Move
 
 ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
@@ -45,9 +45,7 @@ def unknown(name: str) -> str:
     return "undeclared Z segment" if name.startswith("Z") else "the structure does not know this segment"
 
 
-def leftover(
-    run: Run, raw: str, source: str, used: set[str], rest: list[tuple[str, str]], reason: str, type: str
-) -> None:
+def leftover(run: Run, raw: str, source: str, used: set[str], rest: list[tuple[str, str]], reason: str, type: str) -> None:
     """The leaves of one field that nothing used."""
     repeated = run.R in raw
     for r, one in enumerate(raw.split(run.R) if repeated else (raw,), 1):
@@ -128,5 +126,7 @@ def reasons_of(rows: list[Row], segment: str) -> Reasons:
             reasons[number] = row.reason
         elif row.target == "?extension":
             reasons.setdefault(number, "HL7 proposes an extension that does not exist yet")
-    otherwise = ADMINISTRATIVE if segment in HEADS else "the tables give this field no target" if rows else "the tables give this segment no target"
+    otherwise = (
+        ADMINISTRATIVE if segment in HEADS else "the tables give this field no target" if rows else "the tables give this segment no target"
+    )
     return Reasons(reasons, otherwise, mapped, types)

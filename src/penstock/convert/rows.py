@@ -97,7 +97,8 @@ def collect(overlay: Sequence[Row] = ()) -> Tables:
         digest.update("\x1f".join(row).encode())
     for name, text in (*texts("codes"), *texts("ig")):
         digest.update(name.encode() + text.encode())
-    return Tables(*(grouped(kind, known.values()) for kind in KINDS), version=digest.hexdigest()[:16])
+    segments, datatypes, messages = (grouped(kind, known.values()) for kind in KINDS)
+    return Tables(segments, datatypes, messages, digest.hexdigest()[:16])
 
 
 def lay(known: dict[str, tuple[str, Row]], kind: str, row: Row) -> None:

@@ -43,13 +43,8 @@ class Steward(NamedTuple):
     target: str
 
 
-class Lineage(NamedTuple):
-    """Element `path` of resource `resource` was written by `rule` from `source`. An empty path is the whole resource."""
-
-    resource: int
-    path: str
-    rule: str
-    source: str
+#: (resource index, element path, rule id, source path). An empty element path is the whole resource. A plain tuple: there are hundreds.
+Lineage = tuple[int, str, str, str]
 
 
 class Null(NamedTuple):
@@ -82,11 +77,6 @@ class Instance:
 class Run:
     """One conversion. Generated code appends to `lineage`; what it could not use it notes with a reason."""
 
-    __slots__ = (
-        "C", "E", "R", "T", "charset", "codes", "context", "cuts", "facility", "instances", "lineage", "message", "notes", "nulls",
-        "paths", "references", "segments", "sids", "standard", "steward", "structure",
-    )  # fmt: skip
-
     def __init__(self, message: Message, codes: Codes, context: Context) -> None:
         cuts = message.delimiters
         self.message, self.codes, self.context, self.cuts, self.charset = message, codes, context, cuts, message.charset
@@ -95,12 +85,18 @@ class Run:
         self.segments: list[Segment] = message.segments
         self.sids = names(message)
         self.paths: list[GroupPath] = []
+        self.places: dict[str, list[int]] = {}
+        for place, segment in enumerate(message.segments):
+            self.places.setdefault(segment.name, []).append(place)
         self.instances: list[Instance] = []
         self.lineage: list[tuple[int, str, str, str]] = []
+        self.memory: dict[tuple[str, int, str], Instance] = {}
         self.notes: dict[str, str] = {}
         self.nulls: list[tuple[int, str]] = []
         self.steward: list[Steward] = []
         self.references: list[tuple[Resource, Instance]] = []
+        self.untidy = False
+        self.seen: set[tuple[int, str, str]] = set()
         self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
 
@@ -155,11 +151,10 @@ class Run:
         """Position of the segment of that name which shares the longest group prefix with the segment at `position`; -1 for none."""
         best, score = -1, -1
         path = self.paths[position]
-        for other in range(len(self.segments)):
-            if self.segments[other].name == name:
-                shared = prefix(path, self.paths[other] if other < len(self.paths) else ())
-                if shared > score or (shared == score and other <= position):
-                    best, score = other, shared
+        for other in self.places.get(name, ()):
+            shared = prefix(path, self.paths[other])
+            if shared > score or (shared == score and other <= position):
+                best, score = other, shared
         return best
 
     def other(self, position: int, name: str, field: int = 0, component: int = 0, part: int = 0) -> str:
@@ -252,7 +247,7 @@ class Run:
                     coding["system"] = table.source
             return
         local = next((coding for coding in codings if "code" in coding), None)
-        if local is not None and binding and all(coding.get("system", "").startswith("urn:id:") or "system" not in coding for coding in codings):
+        if local is not None and binding and all(coding.get("system", "urn:id:").startswith("urn:id:") for coding in codings):
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
 
 
