@@ -18,6 +18,7 @@ from penstock.store.batch import Item
 from penstock.store.change import Cause, Change, Written
 from penstock.store.store import Outcome, Store
 
+
 class _Waiting(NamedTuple):
     item: Item
     answer: asyncio.Future[Written]

@@ -46,12 +46,10 @@ def compile(target: Target, criterion: Criterion) -> Fragment:
 
 
 def _one(target: Target, param: str, prefix: str, span: Span) -> Fragment:
-    low, high = target.add(span[0], "int8"), target.add(span[1], "int8")
+    condition = target.fill(CONDITIONS[prefix], "int8", low=span[0], high=span[1])
     if param == target.layout.date:
-        condition = CONDITIONS[prefix].format(lo="r.dlo", hi="r.dhi", low=low, high=high)
-        return Fragment(f"(r.dlo > {UNDATED} and {condition})")
-    condition = CONDITIONS[prefix].format(lo="s.lo", hi="s.hi", low=low, high=high)
-    return target.in_side_table(f"s.param = {target.param(param)} and {condition}", "rng")
+        return Fragment(f"(r.dlo > {UNDATED} and {condition.format(lo='r.dlo', hi='r.dhi')})")
+    return target.in_side_table(f"s.param = {target.param(param)} and {condition.format(lo='s.lo', hi='s.hi')}", "rng")
 
 
 def matches(criterion: Criterion, indexed: Indexed, now: datetime) -> bool:

@@ -57,6 +57,13 @@ class Target:
     def layout(self) -> Layout:
         return layout(self.type)
 
+    def fill(self, template: str, type: str, **values: object) -> str:
+        """``template`` with the ``{names}`` that occur in it replaced by arguments; the other values stay unused."""
+        used = {name: self.add(value, type) for name, value in values.items() if f"{{{name}}}" in template}
+        for name, placeholder in used.items():
+            template = template.replace(f"{{{name}}}", placeholder)
+        return template
+
     def any_token(self, tokens: list[int]) -> Fragment:
         """One of these tokens is on the row."""
         return Fragment(f"r.tok && {self.add(tokens, 'int8[]')}", drive="tokens", tokens=tuple(tokens))

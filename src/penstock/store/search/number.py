@@ -40,9 +40,7 @@ def _one(target: Target, param: str, want: Wanted) -> Fragment:
 def condition(target: Target, want: Wanted) -> str:
     """The condition on a row ``s`` of rng."""
     prefix, low, high, value = want
-    template = CONDITIONS[prefix]
-    given = {name: target.add(v, "float8") for name, v in (("low", low), ("high", high), ("value", value)) if f"{{{name}}}" in template}
-    return template.format(lo="s.lo", hi="s.hi", **given)
+    return target.fill(CONDITIONS[prefix], "float8", low=low, high=high, value=value).format(lo="s.lo", hi="s.hi")
 
 
 def matches(criterion: Criterion, indexed: Indexed) -> bool:

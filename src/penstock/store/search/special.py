@@ -38,10 +38,7 @@ def compile_updated(target: Target, criterion: Criterion) -> Fragment:
     fragments = []
     for value in criterion.values:
         prefix, (low, high) = date.wanted(value, target.now)
-        first, after = _rid(low), _rid(high)
-        template = _CONDITIONS[prefix]
-        given = {name: target.add(rid, "int8") for name, rid in (("low", first), ("high", after)) if f"{{{name}}}" in template}
-        fragments.append(Fragment(template.format(**given)))
+        fragments.append(Fragment(target.fill(_CONDITIONS[prefix], "int8", low=_rid(low), high=_rid(high))))
     return either(fragments)
 
 
