@@ -8,6 +8,7 @@ it is kept under a second key made of its identity and its bytes, which finds it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from penstock.db import Tx, named_sql
@@ -15,46 +16,63 @@ from penstock.inbox.message import Accepted, Arrival, Fate, collided_identity, i
 
 _SQL = named_sql(__package__)
 _KEYS: tuple[tuple[Fate, Callable[[Arrival], UUID]], ...] = (("new", identity), ("collided", collided_identity))
-_Numbered = dict[int, Arrival]  # by position in the batch
 _LONGEST = 250  # characters of a name that are kept beside the message; the bytes keep them all
+
+
+class _Open(NamedTuple):
+    """An arrival without an answer yet: its position in the batch, and the id that was drawn for it."""
+
+    number: int
+    arrival: Arrival
+    key: UUID | None = None
+    id: int | None = None
 
 
 async def accept(tx: Tx, arrivals: Sequence[Arrival]) -> list[Accepted]:
     """Record each arrival, or find the one that it repeats; in the order given. Durable when ``tx`` has committed."""
     answers: dict[int, Accepted] = {}
-    numbered = dict(enumerate(arrivals))
+    open_ = [_Open(number, arrival) for number, arrival in enumerate(arrivals)]
     for fate, key_of in _KEYS:
-        if numbered:
-            keys = {number: key_of(arrival) for number, arrival in numbered.items()}
-            answers |= await _insert(tx, numbered, keys, fate)
-            answers |= await _repeat(tx, {n: a for n, a in numbered.items() if n not in answers}, keys)
-            numbered = {n: a for n, a in numbered.items() if n not in answers}
+        if open_:
+            open_ = [each._replace(key=key_of(each.arrival)) for each in open_]
+            open_ = await _insert(tx, open_, fate, answers)
+        if open_:
+            open_ = await _repeat(tx, open_, answers)
     return [answers[number] for number in range(len(arrivals))]
 
 
-async def _insert(tx: Tx, numbered: _Numbered, keys: dict[int, UUID], fate: Fate) -> dict[int, Accepted]:
-    """Insert those whose key is free; of several with one key in this batch, the first."""
-    first = {keys[number]: number for number in reversed(numbered)}
-    batch = sorted(first.values())
-    columns = _columns([numbered[n] for n in batch], [keys[n] for n in batch], collided=fate == "collided")
-    inserted = await tx.fetch(_SQL["accept"], *columns)
-    return {(n := first[row["key"]]): Accepted(row["inbox_id"], fate, numbered[n].problem) for row in inserted}
+async def _insert(tx: Tx, open_: list[_Open], fate: Fate, answers: dict[int, Accepted]) -> list[_Open]:
+    """Insert those whose key is free, of several with one key the first. The rest keep the ids that were drawn, hence their order."""
+    rest = []
+    for row in await tx.fetch(_SQL["accept"], *_columns(open_, collided=fate == "collided")):
+        each = open_[row["number"] - 1]
+        if row["fresh"]:
+            answers[each.number] = Accepted(row["id"], fate, each.arrival.problem)
+        else:
+            rest.append(each._replace(id=row["id"]))
+    return sorted(rest, key=lambda each: each.number)
 
 
-async def _repeat(tx: Tx, rest: _Numbered, keys: dict[int, UUID]) -> dict[int, Accepted]:
+async def _repeat(tx: Tx, open_: list[_Open], answers: dict[int, Accepted]) -> list[_Open]:
     """Answer those whose key holds the same bytes as the first time. A new statement sees a racing insert that ours has waited for."""
-    if not rest:
-        return {}
-    known = {row["key"]: row for row in await tx.fetch(_SQL["known"], [keys[number] for number in rest])}
-    same = {number: known[keys[number]] for number, arrival in rest.items() if known[keys[number]]["hash"].bytes == arrival.hash[:16]}
-    return {number: Accepted(row["inbox_id"], "repeated", problem_of(row)) for number, row in same.items()}
+    known = {row["key"]: row for row in await tx.fetch(_SQL["known"], [each.key for each in open_])}
+    rest = []
+    for each in open_:
+        row = known[each.key]
+        if row["hash"].bytes == each.arrival.hash[:16]:
+            answers[each.number] = Accepted(row["inbox_id"], "repeated", problem_of(row))
+        else:
+            rest.append(each)
+    return rest
 
 
-def _columns(arrivals: Sequence[Arrival], keys: Sequence[UUID], *, collided: bool) -> tuple[object, ...]:
+def _columns(open_: Sequence[_Open], *, collided: bool) -> tuple[object, ...]:
+    arrivals = [each.arrival for each in open_]
     problems = [a.problem for a in arrivals]
     lookups = [(number, key) for number, a in enumerate(arrivals, start=1) for key in _lookups(a)]
     return (
-        keys,
+        [each.id for each in open_],
+        [each.key for each in open_],
         [UUID(bytes=a.hash[:16]) for a in arrivals],
         [a.lane for a in arrivals],
         [a.received_at for a in arrivals],

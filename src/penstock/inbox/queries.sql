@@ -1,26 +1,26 @@
 -- The statements of the inbox. "Open" means ready or postponed: exactly the predicate of the index inbox_open.
 
 -- name: accept
--- Everything of a batch at once. Ids are drawn in the order of arrival; keys are inserted in their own order, so that two batches
--- that hold the same messages wait for each other instead of deadlocking. Only messages with a fresh key go on.
+-- Everything of a batch at once. Ids are drawn in the order of arrival (or were drawn before); keys are inserted in their own order, so
+-- that two batches with the same messages wait for each other instead of deadlocking. Only messages with a fresh key go on.
 with arrival as materialized (
-    select nextval('inbox_id_seq') as id, a.*
+    select coalesce(a.drawn, nextval('inbox_id_seq')) as id, a.*
     from unnest(
-        $1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-        $11::text[], $12::bytea[], $13::text[], $14::text[], $15::text[], $16::bytea[]
+        $1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+        $11::text[], $12::text[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::bytea[]
     ) with ordinality as a (
-        key, half, lane, received_at, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at, raw, number
+        drawn, key, half, lane, received_at, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at, raw, number
     )
 ), fresh as (
     insert into inbox_key (key, hash, inbox_id, code, text, at)
-    select key, half, id, code, text, at from arrival order by key
+    select key, half, id, code, text, at from arrival order by key, id
     on conflict (key) do nothing
-    returning key, inbox_id
+    returning inbox_id
 ), message as (
     insert into inbox (
         id, lane, received_at, done_at, collided, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at
     )
-    select id, lane, received_at, case state when 'quarantined' then received_at end, $17, state, interface, source, control_id, type,
+    select id, lane, received_at, case state when 'quarantined' then received_at end, $18, state, interface, source, control_id, type,
         trigger, trace_id, hash, code, text, at
     from arrival join fresh on inbox_id = id
     order by id
@@ -30,13 +30,13 @@ with arrival as materialized (
 ), lookup as (
     insert into inbox_lookup (key, inbox_id)
     select found.key, arrival.id
-    from unnest($18::bigint[], $19::bigint[]) as found (number, key)
+    from unnest($19::bigint[], $20::bigint[]) as found (number, key)
     join arrival using (number) join fresh on inbox_id = id
 ), tally as (
     insert into inbox_tally (interface, accepted)
     select interface, count(*) from arrival join fresh on inbox_id = id group by interface
 )
-select key, inbox_id from fresh;
+select number, id, inbox_id is not null as fresh from arrival left join fresh on inbox_id = id;
 
 -- name: known
 select key, hash, inbox_id, code, text, at from inbox_key where key = any($1::uuid[]);

@@ -1,10 +1,9 @@
 import asyncio
 
-from tests.inbox_arrivals import arrival
-
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.inbox import accept, find, rows
+from tests.inbox_arrivals import arrival
 
 
 async def test_a_message_is_new_once_and_then_repeated_with_the_first_answer(database: Database) -> None:
@@ -71,6 +70,23 @@ async def test_ids_follow_the_order_of_arrival(database: Database) -> None:
     async with database.transaction() as tx:
         answers = await accept(tx, [arrival() for _ in range(300)])
     ids = [a.inbox_id for a in answers]
+    assert ids == sorted(ids)
+
+
+async def test_a_collision_keeps_its_place_in_the_order_of_arrival(database: Database) -> None:
+    async with database.transaction() as tx:
+        await accept(tx, [arrival("A1", body="old")])
+        batch = [
+            arrival("A1", body="other"),
+            arrival("A2"),
+            arrival("A2", body="other"),
+            arrival("A3"),
+            arrival("A1", body="old"),
+            arrival("A4"),
+        ]
+        answers = await accept(tx, batch)
+    assert [a.fate for a in answers] == ["collided", "new", "collided", "new", "repeated", "new"]
+    ids = [a.inbox_id for a in answers if a.fate != "repeated"]
     assert ids == sorted(ids)
 
 

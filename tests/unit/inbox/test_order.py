@@ -10,11 +10,11 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.inbox_arrivals import arrival
 
 from penstock.db import Database, Tx, connect
 from penstock.errors import Problem
 from penstock.inbox import Received, Receiver, bury, claim, counts, done, postpone
+from tests.inbox_arrivals import arrival
 
 MESSAGES, LANES, WORKERS = 240, 7, 4
 DOWN = Problem("transient", "the database cannot be reached")

@@ -1,11 +1,11 @@
 import asyncio
 
 import pytest
-from tests.inbox_arrivals import arrival
 
 from penstock.db import Database, connect
 from penstock.errors import Problem
 from penstock.inbox import Accepted, Receiver, counts
+from tests.inbox_arrivals import arrival
 
 
 async def test_many_submissions_share_few_transactions(database: Database) -> None:

@@ -1,11 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
-from tests.inbox_arrivals import START, arrival
-
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.inbox import accept, bodies, bury, counts, rows, tend
 from penstock.inbox.tend import drop_bodies
+from tests.inbox_arrivals import START, arrival
 
 PARTITION = "select tableoid::regclass::text from inbox_body where id = $1"
 

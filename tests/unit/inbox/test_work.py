@@ -1,10 +1,9 @@
 from datetime import timedelta
 
-from tests.inbox_arrivals import START, arrival
-
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.inbox import accept, bury, claim, counts, done, postpone, release, replay, rows, stopped_lanes
+from tests.inbox_arrivals import START, arrival
 
 NOW = START + timedelta(hours=1)
 DOWN = Problem("transient", "the database cannot be reached")
