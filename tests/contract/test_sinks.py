@@ -7,7 +7,6 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from tests.subscriber import OK, Subscriber, Told, answer
 
 from penstock.clock import SystemClock
 from penstock.delivery import Door
@@ -16,6 +15,7 @@ from penstock.delivery.sinks import SINKS, HttpSink, Parcel, Sink
 from penstock.delivery.sinks.wire import Client
 from penstock.delivery.subscription import Spec
 from penstock.events import Event
+from tests.subscriber import OK, Subscriber, Told, answer
 
 BODY = b'{"resourceType":"Patient","id":"1","name":[{"family":"Canaryname"}]}'
 SECRETS = {"h": "Bearer of-the-test", "k": "signing secret"}

@@ -19,10 +19,10 @@ where (s.subscription is null and s.at < $1)
    or exists (select from subscription where id = s.subscription and status = 'off')
 
 -- name: subscriptions
-select number, id, spec, status, reason, attempts, retry_at, until, since, registered from subscription order by number
+select number, id, spec, status, reason, attempts, retry_at, until, since, registered, archived_to from subscription order by number
 
 -- name: subscription
-select number, id, spec, status, reason, attempts, retry_at, until, since, registered from subscription where id = $1
+select number, id, spec, status, reason, attempts, retry_at, until, since, registered, archived_to from subscription where id = $1
 
 -- name: register
 insert into subscription (id, kind, spec, status, reason, until, since, registered, reported)
@@ -139,18 +139,18 @@ from subscription s
 where s.number = d.subscription and s.id = $1 and d.state = 'dead' and ($2::bigint[] is null or d.seq = any($2))
 
 -- name: archive
--- Settled rows older than $1 leave the table and are counted instead; dead letters stay.
+-- Settled live rows older than $1 leave the table and are counted instead, some at a time; dead letters and replays stay.
 with gone as (
-    delete from delivery where state in ('delivered', 'discarded') and settled_at < $1 returning subscription
-), counted as (select subscription, count(*) as n from gone group by subscription)
-update subscription set archived = archived + counted.n from counted where number = counted.subscription
+    delete from delivery where ctid = any(array(
+        select ctid from delivery where state in ('delivered', 'discarded') and replay = 0 and settled_at < $1 limit 20000))
+    returning subscription, seq
+), counted as (select subscription, count(*) as n, max(seq) as last from gone group by subscription)
+update subscription set archived = archived + counted.n, archived_to = greatest(archived_to, counted.last)
+from counted where number = counted.subscription returning counted.n
 
--- name: confirmed
--- Which of these events the subscriber has confirmed already, live or in a replay.
-select distinct seq from delivery where subscription = $1 and seq = any($2::bigint[]) and state = 'delivered'
-
--- name: outstanding
-select distinct seq from delivery where subscription = $1 and seq = any($2::bigint[]) and state = 'pending'
+-- name: states
+-- What became of these events at the subscriber, live and in replays.
+select seq, array_agg(state) as states from delivery where subscription = $1 and seq = any($2::bigint[]) group by seq
 
 -- name: new_replay
 insert into replay (subscription, at, client, reason, asked, count) values ($1, $2, $3, $4, $5, $6) returning number

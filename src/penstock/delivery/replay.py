@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
 
 import orjson
 
@@ -23,6 +22,7 @@ from penstock.events import Event, follow
 from penstock.events.log import window
 
 _CHUNK = 1000
+_EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ async def _chosen(tx: Tx, request: Request, subscription: Subscription, upto: in
     """Events of the window, a chunk at a time, with the numbers that were confirmed and those that wait already."""
     first, last = request.first, min(upto, request.last if request.last is not None else upto)
     if request.since is not None or request.until is not None:
-        low, high = await window(tx, request.since or datetime.min, request.until or datetime.max)
+        low, high = await window(tx, request.since or _EVER[0], request.until or _EVER[1])
         first, last = max(first, low), min(last, high)
     after = max(0, first - 1)
     while after < last:
@@ -102,18 +102,17 @@ async def _chosen(tx: Tx, request: Request, subscription: Subscription, upto: in
         after = events[-1].seq
         wanted = [event for event in events if _asked(event, request, subscription)]
         seqs = [event.seq for event in wanted]
-        yield wanted, await _numbers(tx, "confirmed", subscription, seqs), await _numbers(tx, "outstanding", subscription, seqs)
-
-
-async def _numbers(tx: Tx, query: str, subscription: Subscription, seqs: list[int]) -> set[int]:
-    rows: list[Any] = await tx.fetch(SQL[query], subscription.number, seqs)
-    return {int(row["seq"]) for row in rows}
+        states: dict[int, list[str]] = {row["seq"]: row["states"] for row in await tx.fetch(SQL["states"], subscription.number, seqs)}
+        archived = {n for n in seqs if n not in states and subscription.since < n <= subscription.archived_to}
+        confirmed = {n for n, found in states.items() if "delivered" in found}
+        yield wanted, confirmed | archived, {n for n, found in states.items() if "pending" in found}
 
 
 def _asked(event: Event, request: Request, subscription: Subscription) -> bool:
     spec = subscription.spec
     return (
         event.tenant == spec.tenant
+        and (request.since or _EVER[0]) <= event.at < (request.until or _EVER[1])
         and (not spec.types or event.type in spec.types)
         and (not request.types or event.type in request.types)
         and (request.patient is None or event.key == f"Patient/{request.patient}")

@@ -38,7 +38,7 @@ Report = Callable[[str, str, str | None], Awaitable[None]]
 _LOCKS = 0x70737562  # advisory locks of subscriptions: (this, number)
 _LOOK_S = 1.0
 _TIDY_S = 60.0
-_KEEP = timedelta(days=30)  # how long the log of settled deliveries is kept
+_KEEP = timedelta(days=7)  # how long the log of settled deliveries is kept
 
 
 class Delivery:
@@ -143,8 +143,8 @@ class Delivery:
             try:
                 await report(row["id"].removeprefix("Subscription/"), row["status"], row["reason"])
                 await tx.execute(SQL["reported"], row["id"], row["status"], row["reason"])
-            except Problem as problem:
-                log.warning("delivery.report", code=problem.code)
+            except Exception as error:  # whatever it is, it stops nobody: it is tried again
+                log.warning("delivery.report", code=explain(error).code)
 
     async def _tidy(self) -> None:
         while True:
@@ -165,7 +165,8 @@ class Delivery:
                 assert row is not None
                 metrics.PENDING.labels(subscription.number).set(row["pending"])
                 metrics.OLDEST.labels(subscription.number).set((now - row["oldest"]).total_seconds() if row["oldest"] else 0)
-            await tx.execute(SQL["archive"], now - _KEEP)
+            while await tx.fetch(SQL["archive"], now - _KEEP):
+                pass
             await tx.execute(SQL["forget_secrets"], now - timedelta(days=7))
 
 

@@ -70,6 +70,7 @@ class Subscription:
     until: datetime | None
     since: int
     registered: int
+    archived_to: int
 
 
 def parse(resource: Resource, *, tenant: str = "main") -> Spec:

@@ -11,6 +11,7 @@ outside the snapshot (``xmin = xmax`` while it is open), and ``xmin`` is held ba
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 from prometheus_client import Gauge
@@ -30,6 +31,7 @@ class Horizon:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._safe = 0
+        self._looking = asyncio.Lock()  # an answer that was late must not be held against a newer mark
         self._marks: deque[tuple[int, frozenset[str]]] = deque()
 
     @property
@@ -39,14 +41,13 @@ class Horizon:
 
     async def advance(self) -> int:
         """Look again. A snapshot that is taken after this returned sees every event up to the number returned."""
-        async with self._database.connection() as tx:
+        async with self._looking, self._database.connection() as tx:
             last = int(await tx.fetchval(SQL["last"]))
-            if last <= self._safe:
-                return self._safe
-            writers = frozenset(row[0] for row in await tx.fetch(SQL["writers"]))
-        self._settle(last, writers)
-        LAG.set(last - self._safe)
-        return self._safe
+            if last > self._safe:
+                writers = frozenset(row[0] for row in await tx.fetch(SQL["writers"]))
+                self._settle(last, writers)
+            LAG.set(max(0, last - self._safe))
+            return self._safe
 
     def _settle(self, last: int, writers: frozenset[str]) -> None:
         if len(self._marks) == _MARKS:

@@ -7,14 +7,14 @@ import random
 from collections import defaultdict
 
 import pytest
-from tests.delivering import FAST, House, SimulatedClock, hook, observation
-from tests.event_versions import Version
-from tests.subscriber import OK, Subscriber, Told, answer
 
 from penstock.db import Database
 from penstock.delivery import dead
 from penstock.delivery.policy import Policy
 from penstock.events.cloudevents import defects
+from tests.delivering import FAST, House, SimulatedClock, hook, observation
+from tests.event_versions import Version
+from tests.subscriber import OK, Subscriber, Told, answer
 
 
 @pytest.mark.req("EV-01", "EV-05")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
+import time
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -56,6 +60,18 @@ def test_the_signature_is_the_one_of_the_standard_webhooks_specification() -> No
     body = b'{"type":"user.created","timestamp":"2022-11-03T20:26:10.344522Z","data":{"id":"1f81eb52-5198-4599-803e-771906343485"}}'
     header = sign([secret], "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1649367553, body)
     assert header.startswith("v1,") and verify(secret, "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1649367553, body, header, now=1649367553)
+
+
+def test_the_verification_of_the_documentation_verifies() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found[1], names)  # our own page
+    now = int(time.time())
+    headers = {"webhook-id": "id", "webhook-timestamp": str(now), "webhook-signature": sign(["whsec_YWJj", "old"], "id", now, b"body")}
+    assert names["genuine"]("whsec_YWJj", headers, b"body") and names["genuine"]("old", headers, b"body")
+    assert not names["genuine"]("whsec_YWJj", headers, b"bodY") and not names["genuine"]("other", headers, b"body")
 
 
 def test_a_secret_that_claims_to_be_base64_and_is_not_is_refused() -> None:

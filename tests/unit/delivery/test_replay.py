@@ -6,15 +6,15 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.delivering import House, hook, observation
-from tests.event_versions import Version
-from tests.subscriber import OK, Subscriber, Told, answer
 
 from penstock.db import Database
 from penstock.delivery import dead, replay
 from penstock.delivery.policy import Policy
 from penstock.delivery.replay import Preview, Request
 from penstock.errors import Problem
+from tests.delivering import House, hook, observation
+from tests.event_versions import Version
+from tests.subscriber import OK, Subscriber, Told, answer
 
 
 async def ask(house: House, request: Request) -> tuple[Preview, int]:
@@ -58,6 +58,22 @@ async def test_what_was_confirmed_is_not_told_again_unless_it_is_asked_for(datab
     again = [told for told in subscriber.told if "replay" in told.json]
     assert sorted(int(told.json["sequence"]) for told in again) == [4, 5, 6, 7, 8, 9]
     assert [told.json["id"] for told in again if told.json["partitionkey"] == "Patient/2"] == ids[1:3]
+
+
+async def test_what_retention_removed_counts_as_confirmed_and_conservation_holds(database: Database) -> None:
+    house = House(database)
+    async with Subscriber().listening() as subscriber, house.delivering() as delivery:
+        await house.webhooks(hook(subscriber.url))
+        await house.write(*[observation(n, "1") for n in range(10)])
+        await house.settled(10)
+        async with database.transaction() as tx:
+            await tx.execute("update delivery set settled_at = settled_at - interval '8 days' where seq <= 6")
+        await delivery.tidy()
+        async with database.transaction() as tx:
+            assert await tx.fetchval("select count(*) from delivery") == 4
+        assert (await house.counts())["delivered"] == 10
+        planned, _ = await ask(house, Request("site/w"))
+        assert (planned.matching, planned.confirmed, planned.to_send) == (10, 10, 0)
 
 
 async def test_a_replay_does_not_starve_the_live_stream(database: Database) -> None:

@@ -8,15 +8,15 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.delivering import House, hook, observation
-from tests.event_versions import Version, Why
-from tests.subscriber import Subscriber, Told, answer
 
 from penstock.db import Database
 from penstock.delivery import Vault, parse, redact, registry, take_secrets
 from penstock.delivery.policy import Policy
 from penstock.delivery.registry import REPORTER
 from penstock.errors import Problem
+from tests.delivering import House, hook, observation
+from tests.event_versions import Version, Why
+from tests.subscriber import Subscriber, Told, answer
 
 TOKEN = "Bearer 5ecret-of-the-subscriber"
 

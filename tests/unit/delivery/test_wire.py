@@ -8,11 +8,11 @@ import tracemalloc
 
 import pytest
 import trustme
-from tests.subscriber import OK, Subscriber, Told, answer
 
 from penstock.delivery.outbound import Door, parse_url
 from penstock.delivery.sinks.wire import Broken, Client, Reply
 from penstock.errors import Problem
+from tests.subscriber import OK, Subscriber, Told, answer
 
 DOOR = Door(["127.0.0.1", "localhost"])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from tests.event_versions import Version, Why
 
 from penstock.db import Database
 from penstock.events import Horizon, append, follow
 from penstock.events.log import find, window
+from tests.event_versions import Version, Why
 
 
 async def everything(database: Database) -> list:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.event_versions import Version, Why
-
 from penstock.db import Database
 from penstock.events import Horizon, append, follow
 from penstock.events.retention import SPAN, keep
+from tests.event_versions import Version, Why
 
 
 async def test_room_is_made_ahead_before_the_log_needs_it(database: Database) -> None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from tests.event_versions import Version, Why
 
 from penstock.auth.access import SYSTEM, Access, Scope
 from penstock.db import Database, Tx
@@ -15,6 +14,7 @@ from penstock.errors import Problem
 from penstock.events import Feed, Horizon, append
 from penstock.events.cloudevents import defects
 from penstock.events.feed import Filter
+from tests.event_versions import Version, Why
 
 
 async def bodies(tx: Tx, keys: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], bytes]:

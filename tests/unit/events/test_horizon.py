@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
-from tests.event_versions import Version, Why
 
-from penstock.db import Database, connect
+from penstock.db import Database, Tx, connect
 from penstock.events import Horizon, append, follow
+from tests.event_versions import Version, Why
 
 Upto = Callable[[], Awaitable[int]]
 
@@ -121,6 +122,37 @@ async def stack_with_event(database: Database, id_: str) -> AsyncExitStack:
     tx = await stack.enter_async_context(database.transaction())
     await append(tx, [Version(id=id_)], Why())
     return stack
+
+
+async def test_an_answer_that_comes_late_does_not_settle_a_newer_mark(database: Database) -> None:
+    class Late:
+        """A database whose first list of writers arrives long after it was made."""
+
+        def __init__(self) -> None:
+            self.first = True
+
+        @asynccontextmanager
+        async def connection(self) -> AsyncIterator[object]:
+            async with database.connection() as tx:
+                yield SimpleNamespace(fetchval=tx.fetchval, fetch=lambda sql: self.fetch(tx, sql))
+
+        async def fetch(self, tx: Tx, sql: str) -> list[object]:
+            late, self.first = self.first, False
+            rows = await tx.fetch(sql)
+            await asyncio.sleep(0.3 if late else 0)
+            return rows
+
+    horizon = Horizon(Late())  # type: ignore[arg-type]
+    async with database.transaction() as tx:
+        await append(tx, [Version(id="a")], Why())
+    slow_look = asyncio.ensure_future(horizon.advance())
+    await asyncio.sleep(0.1)
+    async with AsyncExitStack() as open_:
+        writer = await open_.enter_async_context(database.transaction())
+        await append(writer, [Version(id="b")], Why())
+        assert await horizon.advance() == 1
+        await slow_look
+        assert horizon.safe == 1
 
 
 @pytest.mark.req("EV-01")

@@ -12,7 +12,8 @@ create table subscription (
     retry_at      timestamptz,                       -- closed until then, after failures in a row
     until         timestamptz,                       -- Subscription.end
     due           bigint      not null default 0,    -- deliveries ever due: the other side of conservation
-    archived      bigint      not null default 0,    -- settled deliveries that retention has removed
+    archived      bigint      not null default 0,    -- settled deliveries that retention has removed …
+    archived_to   bigint      not null default 0,    -- … up to this event
     since         bigint      not null default 0,    -- events after this number are due
     registered    bigint      not null default 0     -- event number of the registration: a later one begins anew
 );
