@@ -11,8 +11,8 @@ from penstock.api import metrics
 from penstock.api.door import Door
 from penstock.api.parts import Parts
 from penstock.api.problems import render
-from penstock.api.reply import Header, Reply, Send, Stream, send_reply, send_stream
-from penstock.api.request import Receive, Request, Scope, base_of, trace_of
+from penstock.api.reply import Header, Receive, Reply, Send, Stream, send_reply, send_stream
+from penstock.api.request import Request, Scope, base_of, trace_of
 from penstock.api.router import Found, Route, Router
 from penstock.api.routes import ROUTES
 from penstock.auth.tokens import realm
@@ -70,7 +70,7 @@ class App:
         secure = scope.get("scheme") == "https"
         trace_id = trace_id or trace_of({})
         if isinstance(reply, Stream):
-            await send_stream(send, reply, trace_id=trace_id, secure=secure)
+            await send_stream(send, receive, reply, trace_id=trace_id, secure=secure)
         else:
             await send_reply(send, reply, trace_id=trace_id, head=scope["method"] == "HEAD", secure=secure, correlation=correlation)
         self._observe(route, scope["method"], reply.status, parts.clock.monotonic() - started, trace_id)
@@ -97,7 +97,7 @@ class App:
         if found is not None and found.route is not None and allows is None:
             return
         if not inside:
-            request.access = self._door.admit(request)
+            request.access, request.expires = self._door.admit(request)
         if found is not None and allows is not None and not allows(request.access, found.params):
             raise Problem("forbidden", "this token does not allow that")
 
@@ -113,7 +113,7 @@ class App:
     def _refuse(self, error: Exception, trace_id: str, *, fhir: bool) -> Reply:
         problem = explain(error)
         if problem.code == "exception":
-            self._log.error("request.failed", error=type(error).__name__, text=problem.text, trace_id=trace_id)
+            self._log.error("request.failed", text=problem.text, origin=log.origin(error), trace_id=trace_id)
         return render(problem, fhir=fhir)
 
     def _observe(self, route: Route | None, method: str, status: int, seconds: float, trace_id: str) -> None:

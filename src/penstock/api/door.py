@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from penstock.api.request import Request
-from penstock.auth.access import Access
 from penstock.auth.keys import Keys
 from penstock.auth.tokens import Realm, Verified, verify
 from penstock.errors import Problem
@@ -21,8 +20,11 @@ class Door:
         self._realm = realm
         self._good: dict[bytes, Verified] = {}
 
-    def admit(self, request: Request) -> Access:
-        """Who asks; no token or a bad one is ``login`` (RFC 6750, section 3). A token in the URL or the body is not looked for."""
+    def admit(self, request: Request) -> Verified:
+        """Who asks, and until when; no token or a bad one is ``login`` (RFC 6750, section 3).
+
+        A token in the URL or the body is not looked for.
+        """
         header = request.headers.get(b"authorization")
         if header is None:
             raise Problem("login", "a bearer token is needed here")
@@ -39,4 +41,4 @@ class Door:
         elif known.expires <= request.now.timestamp():
             del self._good[digest]
             raise Problem("login", "the bearer token is not valid here, or no longer")
-        return known.access
+        return known

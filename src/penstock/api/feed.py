@@ -30,7 +30,8 @@ async def events(parts: Parts, request: Request) -> Reply | Stream:
         cursor = request.header(b"last-event-id") or given.get("cursor", "")
         parse_cursor(cursor)
         await parts.feed.page(request.access, cursor or "0", Filter(wanted.types, wanted.payload, 1))
-        return Stream(parts.feed.stream(request.access, cursor, wanted), b"text/event-stream")
+        lifetime_s = request.expires - request.now.timestamp()
+        return Stream(parts.feed.stream(request.access, cursor, wanted), b"text/event-stream", lifetime_s)
     page = await parts.feed.page(request.access, given.get("cursor", ""), wanted)
     following = f"{request.base}/events?{urlencode(given | {'cursor': page.next})}"
     headers = ((b"x-next-cursor", page.next.encode()), (b"link", f'<{following}>; rel="next"'.encode()))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 
 import orjson
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Header = tuple[bytes, bytes]
 
 FHIR_JSON = b"application/fhir+json; charset=utf-8"
@@ -37,10 +39,11 @@ class Reply(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """An answer without an end, such as server-sent events."""
+    """An answer without an end, such as server-sent events; we end it after ``lifetime_s``, when the token does."""
 
     chunks: AsyncIterator[bytes]
     media: bytes
+    lifetime_s: float
     status: int = 200
 
 
@@ -60,13 +63,28 @@ async def send_reply(send: Send, reply: Reply, *, trace_id: str, head: bool, sec
     await send({"type": "http.response.body", "body": b"" if head or reply.status in _BODILESS else reply.body})
 
 
-async def send_stream(send: Send, stream: Stream, *, trace_id: str, secure: bool) -> None:
-    """Send chunks as they come, until there are no more or the client is gone."""
+async def send_stream(send: Send, receive: Receive, stream: Stream, *, trace_id: str, secure: bool) -> None:
+    """Send chunks as they come, until there are no more, the client is gone, or the time is over."""
     headers = [*SECURITY, *_common(trace_id, secure, None), (b"content-type", stream.media), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": stream.status, "headers": headers})
-    async for chunk in stream.chunks:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    tasks = {asyncio.create_task(_pump(send, stream.chunks)), asyncio.create_task(_gone(receive))}
+    try:
+        await asyncio.wait(tasks, timeout=stream.lifetime_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _pump(send: Send, chunks: AsyncIterator[bytes]) -> None:
+    async for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _common(trace_id: str, secure: bool, correlation: bytes | None) -> list[Header]:

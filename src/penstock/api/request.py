@@ -9,12 +9,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from penstock.api.reply import Reply
+from penstock.api.reply import Receive, Reply
 from penstock.auth.access import Access
 from penstock.errors import Problem
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 #: Headers of which a request may carry one: two of them would let two readers of the request see different ones.
 _SINGLE = (b"authorization", b"content-length", b"content-type", b"host", b"if-match", b"if-none-match")
@@ -23,7 +22,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 
 
 class Request:
-    """What was asked. ``params`` come from the path, ``access`` from the door.
+    """What was asked. ``params`` come from the path; ``access``, and when it ``expires`` (seconds since 1970), from the door.
 
     ``dispatch`` answers a request inside this one, with other Parts where some are given.
     """
@@ -34,6 +33,7 @@ class Request:
         "access",
         "base",
         "dispatch",
+        "expires",
         "headers",
         "limit",
         "method",
@@ -52,6 +52,7 @@ class Request:
         self.limit = limit
         self.params: Mapping[str, str] = {}
         self.access: Access
+        self.expires: int
         self.base: str
         self.now: datetime
         self.trace_id: str
@@ -71,7 +72,7 @@ class Request:
         path, _, query = target.partition("?")
         request = Request(method, unquote(path), query, headers, None, limit=self.limit)
         request._body = body
-        for name in ("access", "base", "now", "trace_id", "dispatch"):
+        for name in ("access", "expires", "base", "now", "trace_id", "dispatch"):
             setattr(request, name, getattr(self, name))
         return request
 
