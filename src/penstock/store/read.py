@@ -48,8 +48,8 @@ class Reader:
         for type, group in groupby(sorted(set(keys)), key=lambda key: key[0]):
             access.require("read", type)
             require_type(type)
+            within, arguments = restriction(access, type, 2)
             if await self._tables.exist(tx, type):
-                within, arguments = restriction(access, type, 2)
                 wanted = {self_hash(access.tenant, *key): key for key in group}
                 name = "read_locked" if lock else "read"
                 for row in await tx.fetch(statement(name, type, within), sorted(wanted), *arguments):

@@ -54,6 +54,13 @@ class Shelf:
         async with self.database.transaction(readonly=True) as tx:
             return await self.store.history(tx, access, *names, **options)
 
+    async def search(self, type: str, query: str, access: Access = SYSTEM, **options: Any) -> Any:
+        async with self.database.transaction(readonly=True) as tx:
+            return await self.store.search(tx, access, type, query, **options)
+
+    async def ids(self, type: str, query: str, access: Access = SYSTEM) -> list[str]:
+        return [entry.stored.id for entry in (await self.search(type, query, access)).entries]
+
 
 @pytest.fixture
 def shelf(database: Database) -> Shelf:

@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import orjson
-from tests.unit.store.conftest import CAUSE, Shelf
 
 from penstock.auth.access import SYSTEM, Access, parse_scope
 from penstock.errors import Problem
 from penstock.store import Change, Writer
+from tests.unit.store.conftest import CAUSE, Shelf
 
 QUERY = "identifier=https://fhir.nhs.uk/Id/nhs-number|9000000009"
 

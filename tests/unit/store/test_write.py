@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.unit.store.conftest import CAUSE, Shelf, patient_access
 
 from penstock.errors import Problem
 from penstock.store import Change
 from penstock.store.change import Stored
+from tests.unit.store.conftest import CAUSE, Shelf, patient_access
 
 
 def patient(id: str, family: str, **more: Any) -> dict[str, Any]:

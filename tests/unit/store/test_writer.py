@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.unit.store.conftest import CAUSE, Shelf
 
 from penstock.auth.access import SYSTEM
 from penstock.db import Database, Tx
 from penstock.errors import Problem
 from penstock.store import Cause, Change, Store, Writer, Written
+from tests.unit.store.conftest import CAUSE, Shelf
 
 
 def observation(n: int) -> dict[str, Any]:
