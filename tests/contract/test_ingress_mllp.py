@@ -400,7 +400,6 @@ async def test_the_listener_speaks_tls_and_cuts_those_who_do_not(inbox: Receiver
         await eventually(lambda: mllp.connections == 0)
 
 
-@pytest.mark.req("ID-11")
 async def test_with_mutual_tls_only_certificates_of_the_authority_get_in(
     inbox: Receiver, database: Database, certificates: Certificates
 ) -> None:

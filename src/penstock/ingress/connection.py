@@ -75,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._under_way = 0  # bytes of messages that are not answered yet
         self._free_at = 0.0  # when the messages so far are within the rate
         self._quiet: asyncio.TimerHandle | None = None
+        self._resume: asyncio.TimerHandle | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -202,11 +203,8 @@ class Connection(asyncio.Protocol):
         """Read, or do not read: the one place that decides."""
         if self._transport is None or self._transport.is_closing():
             return
-        wait_s = self._free_at - self._loop.time() - 1 if self._limits.rate else 0.0  # a second's worth may come at once
         busy = len(self._answers) >= AT_ONCE or self._under_way >= self._limits.max_bytes
-        reading = not (busy or self._stopping or self._blocked is not None or wait_s > 0)
-        if wait_s > 0:
-            self._loop.call_later(wait_s, self._regulate)
+        reading = not (busy or self._stopping or self._blocked is not None or self._too_fast())
         if reading == self._reading:
             return
         self._reading = reading
@@ -216,6 +214,16 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
+
+    def _too_fast(self) -> bool:
+        """Whether the rate is used up; a second's worth of messages may come at once."""
+        if not self._limits.rate:
+            return False
+        if self._resume is not None:
+            self._resume.cancel()
+        until = self._free_at - 1
+        self._resume = self._loop.call_at(until, self._regulate) if until > self._loop.time() else None
+        return self._resume is not None
 
 
 async def _answer(intake: Intake, frame: Frame, peer: str) -> bytes | None:

@@ -114,3 +114,16 @@ def test_the_control_id_comes_back_byte_for_byte() -> None:
         data = f"MSH|^~\\&|A|B|||||ADT^A01|M1{'ü' if codec != 'cp950' else '功'}|P|2.5||||||{declared}\rPID|1\r".encode(codec)
         answer = acknowledge(header(data), "AA", now=NOW, control_id="1")
         assert parse(answer).get("MSA-2") == parse(data).get("MSH-10")
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-32-be"])
+def test_a_message_in_utf_16_or_utf_32_is_answered_in_that(codec: str) -> None:
+    data = "MSH|^~\\&|A|B|||||ADT^A01|M1|P|2.5\rPID|1\r".encode(codec)
+    answer = acknowledge(header(data), "AA", now=NOW, control_id="1")
+    assert answer.decode(codec).endswith("\rMSA|AA|M1\r")
+
+
+def test_a_message_that_only_says_that_it_is_utf_16_is_answered_as_it_was_written() -> None:
+    for name in (b"A", b"\xe9"):
+        data = b"MSH|^~\\&|" + name + b"|B|||||ADT^A01|M1|P|2.5||||||UNICODE UTF-16\r"
+        assert acknowledge(header(data), "AE", now=NOW, control_id="1").split(b"|")[4] == name

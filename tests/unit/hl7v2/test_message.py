@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.errors import Problem
@@ -153,7 +153,7 @@ def test_a_change_that_the_character_set_cannot_hold_is_a_problem() -> None:
     assert caught.value.at == "MSH-18"
 
 
-@pytest.mark.req("SE-04")
+@example(b"MSH|^~\\&|\nMSH")
 @given(st.binary(max_size=200).map(lambda junk: b"MSH|^~\\&|" + junk) | st.binary(max_size=60) | st.binary(max_size=20).map(b"MSH".__add__))
 def test_random_bytes_are_a_message_or_a_problem_and_nothing_else(data: bytes) -> None:
     for read in (parse, header):

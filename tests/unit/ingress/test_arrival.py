@@ -128,7 +128,6 @@ def test_only_no_problem_is_accepted() -> None:
     assert all(outcome(Problem(code, "x", at=at), MLLP) != "accepted" for code in MEANINGS for at in ("", "MSH-9", "PID-3"))
 
 
-@pytest.mark.req("SE-04")
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda junk: b"MSH|^~\\&|A|B|||||ADT^A01|1|P|2.5\rPID|" + junk))
 def test_any_bytes_are_an_arrival(data: bytes) -> None:
     found = arrived(data).arrival

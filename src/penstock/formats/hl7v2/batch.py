@@ -27,11 +27,6 @@ class Batch:
     problems: list[Problem] = field(default_factory=list)
 
 
-def is_batch(data: bytes) -> bool:
-    """Whether ``data`` is more than one plain message."""
-    return data[:3] in _HEADS or len(split_batch(data).messages) > 1
-
-
 def split_batch(data: bytes) -> Batch:
     """The messages of ``data`` one by one; a single message is a batch of one."""
     codec = charsets.wide(data)

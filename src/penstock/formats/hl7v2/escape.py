@@ -17,7 +17,7 @@ _LETTERS = {"F": "field", "S": "component", "R": "repetition", "E": "escape", "T
 _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
 
 #: Formatting commands of FT data (section 2.7.6) as plain text; a number after ``.sp`` or ``.sk`` repeats it.
-_LAYOUT = {"H": "", "N": "", ".br": "\n", ".ce": "\n", ".sp": "\n", ".sk": " ", ".fi": "", ".nf": "", ".in": "", ".ti": ""}
+_LAYOUT = {".br": "\n", ".ce": "\n", ".sp": "\n", ".sk": " ", ".fi": "", ".nf": "", ".in": "", ".ti": ""}
 _COMMAND = re.compile(r"(\.[a-z]{2})\s*([+-]?\d{1,3})?", re.ASCII)
 
 
@@ -66,7 +66,8 @@ def _laid_out(body: str) -> str | None:
     command = _COMMAND.fullmatch(body)
     if command is None or command[1] not in _LAYOUT:
         return None
-    return _LAYOUT[command[1]] * max(1, int(command[2] or 1) if command[1] in (".sp", ".sk") else 1)
+    times = int(command[2] or 1) if command[1] in (".sp", ".sk") else 1
+    return _LAYOUT[command[1]] * max(1, times)
 
 
 def _hexadecimal(data: bytes, charset: str | None, written: str) -> str:

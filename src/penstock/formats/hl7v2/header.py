@@ -15,9 +15,7 @@ from penstock.formats.hl7v2.delimiters import STANDARD, Delimiters, delimiters
 from penstock.formats.hl7v2.escape import unescape
 from penstock.formats.hl7v2.message import part, parts
 
-_BLANK = b" \t\r\n"
 _END = re.compile(r"[\r\n]")
-_CONTROL = re.compile(r"[\0-\x1f\x7f]")
 _CODE = re.compile(r"[A-Za-z0-9_]{1,20}")
 
 #: The longest MSH that is read; a longer first segment is no header.
@@ -128,14 +126,11 @@ def header(data: bytes) -> Header:
     line = _line(data)
     if not line.startswith("MSH"):
         raise Problem("structure", "this is not an HL7 v2 message: it does not begin with MSH", at="MSH")
-    separator = line[3:4]
+    if codec := charsets.wide(data):
+        return _cut(line, codec)
     found = _cut(line, "latin-1")
-    codec = _codec(data, found)
-    if codec in _ENTANGLED or not line.isascii():
-        found = _redecoded(line, found, codec)
-    if separator and len(found.fields) < 3:
-        raise Problem("structure", "the message header has no fields", at="MSH")
-    return found
+    codec = _codec(found)
+    return _redecoded(line, found, codec) if codec in _ENTANGLED or not line.isascii() else found
 
 
 def _line(data: bytes) -> str:
@@ -159,20 +154,17 @@ def _cut(line: str, codec: str) -> Header:
     return Header(cuts, ("MSH", separator, *fields[1:]), codec)
 
 
-def _codec(data: bytes, found: Header) -> str:
-    """The codec that MSH-18 declares; latin-1, which changes no byte, where that is unknown."""
-    if codec := charsets.wide(data):
-        return codec
+def _codec(found: Header) -> str:
+    """The codec that MSH-18 declares; latin-1, which changes no byte, where that is unknown or cannot be true."""
     try:
-        return charsets.codec(found.charset) if found.charset.strip("~ ") else "utf-8"
+        codec = charsets.codec(found.charset) if found.charset.strip("~ ") else "utf-8"
     except Problem:
         return "latin-1"
+    return "latin-1" if codec.startswith(("utf-16", "utf-32")) else codec
 
 
 def _redecoded(line: str, found: Header, codec: str) -> Header:
     """The header read in its own character set, where its bytes are text in that; else as it was: byte by byte."""
-    if codec.startswith("utf-16") or codec.startswith("utf-32"):
-        return Header(found.delimiters, found.fields, codec)
     try:
         return _cut(line.encode("latin-1").decode(codec), codec)
     except (UnicodeError, ValueError):

@@ -43,7 +43,7 @@ class Segment:
 
     def text(self, delimiters: Delimiters) -> str:
         """The segment as written, without its end."""
-        if self.name in HEADS:
+        if self.name in HEADS and len(self.fields) > 1:
             return self.name + self.fields[1] + delimiters.field.join(self.fields[2:])
         return delimiters.field.join(self.fields)
 
@@ -191,7 +191,7 @@ def _segments(lines: list[str], ends: list[str], separator: str) -> list[Segment
             if not line.strip():  # a blank line belongs to the end of the segment before it
                 segments[-1].end += line + end
                 continue
-        elif name in HEADS:
+        elif name in HEADS and len(fields) > 1:
             fields.insert(1, separator)
         segments.append(Segment(name, fields, len(segments) + 1, end))
     return segments
