@@ -91,7 +91,7 @@ def criterion(type: str, name: str, value: str) -> Criterion:
     if "." in name or code == "_has":
         raise Problem("not-supported", "chained parameters are not supported", at="_has" if code == "_has" else "")
     param = r4().search_params(type).get(code)
-    if param is None:
+    if param is None or not param.expression:  # R4 names a few parameters without saying what they look at
         raise Problem("not-supported", "this resource type has no such search parameter")
     kind = KINDS.get(code, param.type)
     targets = param.targets
