@@ -16,11 +16,11 @@ from penstock.clock import SystemClock
 from penstock.db import Database, Tx
 from penstock.delivery import Delivery, Dispatcher, Door, Vault, Webhook, take_secrets
 from penstock.delivery import registry as registry
-from penstock.delivery.consumer import World, wait
 from penstock.delivery.dead import counts
 from penstock.delivery.outbound import parse_url
 from penstock.delivery.policy import Policy
 from penstock.delivery.sinks.wire import Client
+from penstock.delivery.world import World, wait
 from penstock.events import Horizon, append
 from tests.event_versions import Version, Why
 

@@ -10,5 +10,6 @@ from penstock.delivery.outbound import Door
 from penstock.delivery.run import Delivery
 from penstock.delivery.secrets import Vault, redact, take_secrets
 from penstock.delivery.subscription import Spec, Webhook, parse
+from penstock.delivery.world import World
 
-__all__ = ["Delivery", "Dispatcher", "Door", "Spec", "Vault", "Webhook", "parse", "redact", "take_secrets"]
+__all__ = ["Delivery", "Dispatcher", "Door", "Spec", "Vault", "Webhook", "World", "parse", "redact", "take_secrets"]

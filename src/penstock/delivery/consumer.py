@@ -9,63 +9,26 @@ quarter of the workers, so that neither stream starves the other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from penstock.clock import Chance, Clock
-from penstock.db import Database
 from penstock.delivery import metrics
-from penstock.delivery.lanes import Job, Lanes
+from penstock.delivery.lanes import Job
 from penstock.delivery.ledger import Ledger
-from penstock.delivery.policy import DELIVERED, GONE, REJECTED, Answer, Policy
+from penstock.delivery.policy import DELIVERED, GONE, REJECTED, Answer
+from penstock.delivery.reading import Reader, Stream
 from penstock.delivery.registry import SQL
-from penstock.delivery.secrets import Vault
 from penstock.delivery.sinks import Parcel, Sink
 from penstock.delivery.subscription import Subscription
+from penstock.delivery.world import World
 from penstock.errors import Problem, explain
-from penstock.events.feed import Bodies
-from penstock.events.log import find
 from penstock.log import get
+
+__all__ = ["Consumer", "World"]
 
 log = get("delivery")
 
-_WINDOW = 512  # jobs of one stream in memory
-_CHUNK = 256  # rows read at once
 _UNWRITTEN = 2000  # outcomes that may wait for the database before sending pauses
-
-
-async def wait(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event came within so many seconds, but look again after one. A simulation moves its clock instead."""
-    try:
-        async with asyncio.timeout(min(seconds, 1.0)):
-            return await event.wait()
-    except TimeoutError:
-        return False
-
-
-@dataclass(frozen=True)
-class World:
-    """What every consumer needs and none owns."""
-
-    database: Database
-    vault: Vault
-    bodies: Bodies
-    clock: Clock
-    chance: Chance
-    policy: Policy
-    wait: Callable[[asyncio.Event, float], Awaitable[bool]] = wait
-
-
-class Stream:
-    """The live deliveries of a subscription, or those of one replay: lanes, and how many workers they may use."""
-
-    def __init__(self, replay: int, slots: int) -> None:
-        self.replay = replay
-        self.slots = slots
-        self.lanes = Lanes()
-        self.active = 0
-        self.exhausted = False  # the last read found nothing more
 
 
 class Consumer:
@@ -78,6 +41,7 @@ class Consumer:
         self._number = subscription.number
         self._sink = sink
         self._ledger = Ledger(subscription.number)
+        self._reader = Reader(world, subscription)
         self._streams = {0: Stream(0, self._spec.concurrency)}
         self._wake = asyncio.Event()
         self._status = subscription.status
@@ -133,60 +97,19 @@ class Consumer:
             async with self._world.database.connection() as tx:
                 self._secrets = await self._world.vault.open(tx, self._spec.handles, subscription=self._subscription.id)
         for stream in list(self._streams.values()):
-            await self._load(stream, now)
+            await self._reader.load(stream, now)
         idle = self._status == "error" and self._failures > 0 and not any(stream.lanes.size for stream in self._streams.values())
         if (self._status == "requested" or idle) and not self._closed(now):
             await self._handshake(now)
 
     async def look_for_replays(self) -> None:
         """Open a stream for each replay that has something to send; close those that are through."""
-        async with self._world.database.connection() as tx:
-            found = {int(row["replay"]) for row in await tx.fetch(SQL["pending_replays"], self._number)}
+        found = await self._reader.replays()
         for replay in found - self._streams.keys():
             self._streams[replay] = Stream(replay, max(1, self._spec.concurrency // 4))
         for replay in self._streams.keys() - found - {0}:
             if not self._streams[replay].lanes.size:
                 del self._streams[replay]
-
-    # reading
-
-    async def _load(self, stream: Stream, now: datetime) -> None:
-        lanes = stream.lanes
-        for key in lanes.run_dry():
-            rows = await self._rows("load_lane", stream.replay, key, lanes.parked[key], lanes.loaded, _CHUNK)
-            if len(rows) < _CHUNK:
-                del lanes.parked[key]
-            await self._complete(rows)
-            self._add(stream, rows, now)
-        while lanes.size < _WINDOW and not stream.exhausted:
-            stream.exhausted = True  # a wake-up during the read says otherwise
-            rows = await self._rows("load", stream.replay, lanes.loaded, list(lanes.parked), _CHUNK)
-            stream.exhausted = stream.exhausted and len(rows) < _CHUNK
-            if rows:
-                lanes.loaded = rows[-1].seq
-            await self._complete(rows)
-            # A lane may have been parked while we read: its rows are read again, in order, when it goes on.
-            self._add(stream, [job for job in rows if job.key not in lanes.parked], now)
-
-    async def _rows(self, query: str, *arguments: object) -> list[Job]:
-        async with self._world.database.connection() as tx:
-            return [Job(**row) for row in await tx.fetch(SQL[query], self._number, *arguments)]
-
-    def _add(self, stream: Stream, jobs: Sequence[Job], now: datetime) -> None:
-        for job in jobs:
-            stream.lanes.add(job, now)
-
-    async def _complete(self, jobs: Sequence[Job]) -> None:
-        """Give jobs their events, and their bodies where the payload is full."""
-        if not jobs:
-            return
-        async with self._world.database.connection() as tx:
-            events = {event.seq: event for event in await find(tx, [job.seq for job in jobs])}
-            keys = [event.version_key for event in events.values() if event.op != "delete"] if self._spec.payload == "full" else []
-            bodies = await self._world.bodies(tx, keys) if keys else {}
-        for job in jobs:
-            job.event = events.get(job.seq, job.event)
-            job.body = bodies.get(job.event.version_key) if job.event else None
 
     # sending
 
@@ -233,7 +156,7 @@ class Consumer:
     async def _send(self, jobs: list[Job]) -> Answer:
         try:
             if self._spec.payload == "full" and jobs[0].attempts and jobs[0].body is None:
-                await self._complete(jobs)
+                await self._reader.complete(jobs)
             parcels = [Parcel(job.event, job.body, job.replay) for job in jobs if job.event is not None]
             return await self._sink.send(self._spec, parcels, self._secrets)
         except Exception as error:
@@ -251,7 +174,7 @@ class Consumer:
                 self._postpone(stream, job, answer, now, alone=len(jobs) == 1)
             if answer.meaning == REJECTED and len(jobs) > 1:
                 self._batch = 1  # one of them is bad: find out which
-        if len(stream.lanes.run_dry()) or stream.lanes.size < _WINDOW // 2 or self._ledger.size >= 64 or not stream.lanes.ready:
+        if stream.low or self._ledger.size >= 64:
             self._wake.set()
 
     def _delivered(self, stream: Stream, jobs: list[Job], now: datetime) -> None:

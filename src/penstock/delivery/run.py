@@ -15,7 +15,7 @@ from datetime import timedelta
 from penstock.clock import Chance, Clock
 from penstock.db import Database, Tx
 from penstock.delivery import metrics, registry
-from penstock.delivery.consumer import Consumer, World, wait
+from penstock.delivery.consumer import Consumer
 from penstock.delivery.dispatch import Dispatcher, Matches
 from penstock.delivery.outbound import Door
 from penstock.delivery.policy import Policy
@@ -24,6 +24,7 @@ from penstock.delivery.secrets import Vault
 from penstock.delivery.sinks import SINKS, HttpSink, Sink
 from penstock.delivery.sinks.wire import Client
 from penstock.delivery.subscription import Subscription
+from penstock.delivery.world import World, wait
 from penstock.errors import Problem, explain
 from penstock.events import Horizon
 from penstock.events.feed import Bodies

@@ -79,13 +79,13 @@ class Event(NamedTuple):
         return self.type, self.resource_id, self.ver
 
 
-async def append(tx: Tx, written: Sequence[Written], cause: Cause | list[Cause], *, tenant: str = "main") -> None:
+async def append(tx: Tx, written: Sequence[Written], cause: Cause | Sequence[Cause], *, tenant: str = "main") -> None:
     """Add one event for each version written, in one statement, in the transaction ``tx`` that wrote them.
 
     Call it when the rows of the resources are already locked: then, for each resource, the order of the log is the order of
-    versions. ``cause`` is one for all, or a list of one for each. What changed nothing (``op`` "same") has no event.
+    versions. ``cause`` is one for all, or one for each. What changed nothing (``op`` "same") has no event.
     """
-    causes = cause if isinstance(cause, list) else [cause] * len(written)
+    causes = cause if isinstance(cause, Sequence) else [cause] * len(written)
     pairs = [(w, c) for w, c in zip(written, causes, strict=True) if w.op in NAMES]
     if not pairs:
         return
