@@ -32,6 +32,13 @@ async def test_fifty_conditional_creates_at_once_make_exactly_one_resource(shelf
     assert len((await shelf.history("Patient")).entries) == 1 and len(shelf.told) == 1
 
 
+async def test_fifty_at_once_make_one_again_after_it_was_deleted(shelf: Shelf) -> None:
+    [first] = await shelf.write(create("A"))
+    await shelf.write(Change("delete", "Patient", first.id))
+    outcomes = [outcome for [outcome] in await asyncio.gather(*(shelf.write(create(f"N{n}")) for n in range(50)))]
+    assert len({w.id for w in outcomes}) == 1 and sorted(w.op for w in outcomes) == ["create"] + ["same"] * 49
+
+
 async def test_fifty_through_the_writer_make_exactly_one_resource(shelf: Shelf) -> None:
     async with Writer(shelf.database, shelf.store) as one, Writer(shelf.database, shelf.store) as other:
         submitted = [(one, other)[n % 2].submit(SYSTEM, create(f"N{n}"), CAUSE) for n in range(50)]

@@ -14,8 +14,9 @@ from penstock.store.search.prefixes import cut
 Span = tuple[int, int]
 
 #: Prefix to condition: {lo} and {hi} are the resource's span, {low} and {high} that of the search value; high ends are excluded.
+#: A condition that follows from the others is there for the index.
 CONDITIONS: dict[str, str] = {
-    "eq": "{lo} >= {low} and {hi} <= {high}",
+    "eq": "{lo} >= {low} and {lo} < {high} and {hi} <= {high}",
     "ne": "({lo} < {low} or {hi} > {high})",
     "gt": "{hi} > {high}",
     "lt": "{lo} < {low}",
