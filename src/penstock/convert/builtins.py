@@ -64,7 +64,7 @@ def location(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, sr
     """PL: `out` becomes the most granular location that is named; the coarser ones are chained by partOf (IG, PV1-3)."""
     parts = raw.split(delim)
     named = [level for level in LEVELS if pick(parts, level.component) not in EMPTY]
-    node, number, path = out, me, ""
+    node, number = out, me
     for place, level in enumerate(named):
         text, leaf = run.leaf(pick(parts, level.component), f"{src}.{level.component}")
         if not text.strip():
@@ -145,8 +145,19 @@ def media_type(kind: str, subtype: str) -> str:
     return "text/plain" if kind in ("tx", "ft", "text") else "application/octet-stream"
 
 
-MEDIA = {"pdf": "application/pdf", "jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "tiff": "image/tiff",
-         "html": "text/html", "xml": "application/xml", "rtf": "application/rtf", "dicom": "application/dicom", "plain": "text/plain"}  # fmt: skip
+MEDIA = {
+    "pdf": "application/pdf",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "tiff": "image/tiff",
+    "html": "text/html",
+    "xml": "application/xml",
+    "rtf": "application/rtf",
+    "dicom": "application/dicom",
+    "plain": "text/plain",
+}
 
 
 def pointer(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:

@@ -67,8 +67,8 @@ class Codes:
         return urn(*((facility, name) if local else (name,))), False
 
     def authority(self, parts: list[str], own: Mapping[str, str]) -> str:
-        """Identifier system of an HD (namespace, universal id, type): the site's table, the known ones, OID, UUID, URL, else a stable urn."""
-        namespace, uid, kind = (parts + ["", "", ""])[:3]
+        """Identifier system of an HD (namespace, universal id, type): the site's table, known ones, OID, UUID, URL, else a urn of ours."""
+        namespace, uid, kind = [*parts, "", "", ""][:3]
         for name in (namespace, uid):
             if name in own:
                 return own[name]

@@ -28,6 +28,18 @@ REFERENCE = re.compile(
 JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2"})
 TAKES_ONE = "its target takes one value, and this is a further repetition"
 
+#: what generated code may name besides its arguments
+RUNTIME: dict[str, Any] = {
+    "NULL": NULL,
+    "EMPTY": EMPTY,
+    "NEVER": NEVER,
+    "NEWLINE": "\n",
+    "TAKES_ONE": TAKES_ONE,
+    "pick": pick,
+    "piece": piece,
+    "numeric": numeric,
+}
+
 Fill = Callable[..., None]
 
 
@@ -92,9 +104,7 @@ class Compiler:
         self.tables, self.codes = tables, codes
         self.datatypes = {normal(name): name for name in tables.datatypes}
         self.usings: dict[str, Using | None] = {}
-        self.module: dict[str, Any] = {
-            "NULL": NULL, "EMPTY": EMPTY, "NEVER": NEVER, "NEWLINE": "\n", "TAKES_ONE": TAKES_ONE, "pick": pick, "piece": piece, "numeric": numeric,
-        } | {f"P_{name}": function for name, function in PRIMITIVES.items()}  # fmt: skip
+        self.module: dict[str, Any] = {**RUNTIME, **{f"P_{name}": function for name, function in PRIMITIVES.items()}}
         self.sources: dict[str, str] = {}
         self.problems: list[Problem] = []
         self.excluded = {row["type"]: row["reason"] for row in rows.table("decisions", "resources") if row["stored"] == "no"}

@@ -1,8 +1,8 @@
 """The conditions of the mapping tables: a tolerant parser for all the spellings they use, into a small tree.
 
-Accepted, besides the published grammar: EQUALS / EQUAL TO / = / IS, IS NOT / NOT EQUALS / NOT, IS IN, LST.COUNT / COUNT with words or signs,
-LENGTH, VALUE / VALUED / IS EMPTY / EXISTS / DOES NOT EXIST, a repeated IF, an implicit subject (`IF NOT VALUED`), and predicates shared by
-several subjects (`PID-33 AND PID-34 VALUED`). `NEVER` and `ALWAYS` are ours, for decisions.
+Accepted, besides the published grammar: EQUALS / EQUAL TO / = / IS, IS NOT / NOT EQUALS / NOT, IS IN, LST.COUNT / COUNT with words or
+signs, LENGTH, NUMERIC, VALUE / VALUED / IS EMPTY / EXISTS / DOES NOT EXIST, a repeated IF, an implicit subject (`IF NOT VALUED`), and
+predicates shared by several subjects (`PID-33 AND PID-34 VALUED`). `NEVER` and `ALWAYS` are ours, for decisions.
 """
 
 from __future__ import annotations

@@ -335,7 +335,7 @@ class Walk:
         return shared[-1] if shared else ""
 
     def slot(self) -> tuple[str, str, str]:
-        """How generated code looks an instance up, asks whether it is new, and keeps it: a local in data type maps, where nothing repeats."""
+        """Code that looks an instance up, asks whether it is new, and keeps it: in a local in data type maps, where nothing repeats."""
         if not self.emitter.segment:
             name = self.emitter.slots.setdefault(self.text, f"kept_{len(self.emitter.slots)}")
             return name, f"{name} is None", name
@@ -457,10 +457,11 @@ class Walk:
         self.open(rule.steps)
         if using.kind == "value":
             raise Problem("structure", "a map for a value cannot fill an element")
+        if rule.table and self.type not in VOCABULARY:
+            raise Problem("structure", "a code table needs a code, a Coding or a CodeableConcept")
         if rule.table:
-            self.add(
-                f"run.{VOCABULARY.get(self.type, 'no_vocabulary')}({self.me}, {self.node}, {self.path}, {rule.table}, raw, src, {rule.row.rule!r})"
-            )
+            reads = f"{rule.table}, raw, src, {rule.row.rule!r}"
+            self.add(f"run.{VOCABULARY[self.type]}({self.me}, {self.node}, {self.path}, {reads})")
         self.add(f"{using.function}(run, {self.me}, {self.raw()}, {self.node}, {self.path}, src)")
         if rule.table and self.type == "Coding":
             self.add(f"run.standardise({self.me}, {self.node}, {self.path})")
@@ -493,9 +494,8 @@ class Walk:
             look, fresh, keep = self.slot()
             self.add(f"slot{number} = {look}")
             start = {"url": step.label} if one.name == "extension" else {}
-            self.add(
-                f'if slot{number} is None: slot{number} = ({start!r}, f"{{{self.path}}}{one.name}[{{len({self.node}.get({name!r}, ()))}}].")'
-            )
+            made = f'f"{{{self.path}}}{one.name}[{{len({self.node}.get({name!r}, ()))}}]."'
+            self.add(f"if slot{number} is None: slot{number} = ({start!r}, {made})")
             self.add(f"{node}, {path} = slot{number}")
             self.commits.append([f"if {fresh}: {keep} = slot{number}; {self.node}.setdefault({name!r}, []).append({node})"])
         else:

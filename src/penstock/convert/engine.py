@@ -1,4 +1,4 @@
-"""The conversion itself: place the segments, run the compiled steps, tie the references, give ids, fill what R4 requires, account for the rest."""
+"""The conversion itself: place the segments, run the compiled steps, tie the references, give ids, account for the rest."""
 
 from __future__ import annotations
 
@@ -96,8 +96,12 @@ def take(run: Run, scope: Scope, step: Step, move: Move, position: int, pending:
         if step.joins:
             return
         instance = run.new(step.type, path, segment.name, run.sids[position])
+        step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
+        if instance.empty:
+            return
         scope.register(instance, step.label, path, groups)
-    step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
+    else:
+        step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
     pending.append(Pending(step, position, instance))
 
 

@@ -172,7 +172,8 @@ class Cursor:
         groups = move.node.groups
         for group in groups[len(path) :]:
             counts = self.counts.setdefault(path, {})
-            counts[group.number] = counts.get(group.number, 0) + 1
+            if group.many or group.number not in counts:
+                counts[group.number] = counts.get(group.number, 0) + 1
             path = (*path, (group.number, counts[group.number]))
         self.node, self.path = move.node, path
         return move, path

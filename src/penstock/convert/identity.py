@@ -178,7 +178,9 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Coverage": of_patient,
     "Procedure": of_patient,
 }
-ORDER = {name: place for place, name in enumerate(("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport"))}  # fmt: skip
+#: parents before those whose keys name them
+PARENTS = ("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport")
+ORDER = {name: place for place, name in enumerate(PARENTS)}
 EACH = frozenset(
     {"Observation", "DiagnosticReport", "ServiceRequest", "Condition", "AllergyIntolerance", "Procedure", "Coverage", "Specimen"}
 )

@@ -1,4 +1,4 @@
-"""FHIR primitives from v2 text. Each takes the conversion, the text and its source path; what cannot be said in FHIR is noted, not raised."""
+"""FHIR primitives from v2 text. Each takes the conversion, the text and its source path; what FHIR cannot say is noted, not raised."""
 
 from __future__ import annotations
 

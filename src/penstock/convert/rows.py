@@ -72,7 +72,7 @@ def texts(layer: str) -> list[tuple[str, str]]:
 
 
 def kind_of(name: str, row: Row) -> str:
-    """Which kind of map a row belongs to: a message map has a syntax; a data type map has dots in its source or a `DT[...]` base of letters."""
+    """Which kind of map a row belongs to: a message map has a syntax in its type, the others are told by the file they stand in."""
     if row.type.startswith(("segment ", "begin ", "end ")):
         return "messages"
     return "datatypes" if "datatypes" in name else "segments"
