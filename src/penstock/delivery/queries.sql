@@ -103,7 +103,7 @@ select min(due_at) as oldest, count(*) as pending from delivery where subscripti
 
 -- name: needed_from
 -- The lowest event number that delivery still needs: the cursor, and what is pending or dead.
-select least((select seq from delivery_cursor where name = 'dispatch'),
+select least((select seq + 1 from delivery_cursor where name = 'dispatch'),
              (select min(seq) from delivery where state in ('pending', 'dead')))
 
 -- name: counts
@@ -159,6 +159,6 @@ insert into replay (subscription, at, client, reason, asked, count) values ($1, 
 update replay set count = $2 where number = $1
 
 -- name: replays
-select r.number, s.id as subscription, r.at, r.client, r.reason, r.count,
+select r.number, s.id as subscription, r.at, r.client, r.reason, r.asked, r.count,
        (select count(*) from delivery d where d.subscription = r.subscription and d.replay = r.number and d.state = 'pending') as pending
 from replay r join subscription s on s.number = r.subscription order by r.number desc limit $1

@@ -115,3 +115,8 @@ async def _webhook_spec(tx: Tx, vault: Vault, id_: str, webhook: Webhook, now: d
         batch=max(1, webhook.batch),
         concurrency=1 if webhook.batch > 1 else max(1, webhook.concurrency),
     )
+
+
+async def needed_from(tx: Tx) -> int:
+    """The lowest event number that delivery still needs: retention of the log must not go beyond it."""
+    return int(await tx.fetchval(SQL["needed_from"]))

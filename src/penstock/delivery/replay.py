@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -118,3 +119,8 @@ def _asked(event: Event, request: Request, subscription: Subscription) -> bool:
         and (request.patient is None or event.key == f"Patient/{request.patient}")
         and not (spec.kind == "rest-hook" and event.op == "delete")
     )
+
+
+async def entries(tx: Tx, *, limit: int = 100) -> list[dict[str, Any]]:
+    """The newest replays: who asked for what, why, how many events, and how many are still to be sent."""
+    return [dict(row) | {"asked": orjson.loads(row["asked"])} for row in await tx.fetch(SQL["replays"], limit)]

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from penstock.db import Database
-from penstock.delivery import dead, replay
+from penstock.delivery import dead, registry, replay
 from penstock.delivery.policy import Policy
 from penstock.delivery.replay import Preview, Request
 from penstock.errors import Problem
@@ -37,6 +37,11 @@ async def test_a_new_consumer_is_told_a_window_and_the_preview_has_said_how_much
         request = Request("site/w", since=at - timedelta(hours=1), until=at + timedelta(hours=1), types=("Observation",), patient="1")
         planned, count = await ask(house, request)
         await house.settled(10)
+    async with database.connection() as tx:
+        (entry,) = await replay.entries(tx)
+        assert (entry["client"], entry["reason"], entry["count"], entry["pending"]) == ("operator", "test", 10, 0)
+        assert entry["asked"]["patient"] == "1"
+        assert await registry.needed_from(tx) == 32
     assert planned == Preview(matching=10, confirmed=0, waiting=0, to_send=10) and count == 10
     assert [told.json["subject"] for told in subscriber.told] == [f"Observation/{n}" for n in range(1, 30, 3)]
     assert {told.json["replay"] for told in subscriber.told} == {"1"}
