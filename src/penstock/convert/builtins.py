@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from penstock.convert.primitives import decimal
+from penstock.convert.primitives import decimal, string
 from penstock.convert.rows import table
 from penstock.convert.run import Resource, Run, pick
 from penstock.formats.hl7v2.escape import render, unescape
@@ -66,11 +66,12 @@ def location(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, sr
     named = [level for level in LEVELS if pick(parts, level.component) not in EMPTY]
     node, number = out, me
     for place, level in enumerate(named):
-        text, leaf = run.leaf(pick(parts, level.component), f"{src}.{level.component}")
-        if not text.strip():
+        found, leaf = run.leaf(pick(parts, level.component), f"{src}.{level.component}")
+        text = string(run, found, leaf)
+        if text is None:
             continue
         rule = f"PL[Location]:{level.component}#1"
-        fill_location(run, number, node, level, text.strip(), rule, leaf)
+        fill_location(run, number, node, level, text, rule, leaf)
         run.instances[number].key = "/".join(
             (run.facility, *(f"{lv.code}:{run.text(pick(parts, lv.component))}" for lv in reversed(named[place:])))
         )
@@ -81,7 +82,10 @@ def location(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, sr
             node["partOf"] = part_of
             node, number = parent.body, parent.number
     if len(out) > 1 and pick(parts, 9) not in EMPTY:
-        text, leaf = run.leaf(pick(parts, 9), f"{src}.9")
+        found, leaf = run.leaf(pick(parts, 9), f"{src}.9")
+        text = string(run, found, leaf)
+        if text is None:
+            return
         out["description"] = text
         run.lineage.append((me, "description", "PL[Location]:9#1", leaf))
 
@@ -204,8 +208,8 @@ LEVELS = tuple(Level(int(row["component"]), row["code"], row["display"]) for row
 
 def reference_range(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
     """OBX-7: always its text; low and high as well where it is plainly `low-high`."""
-    text = unescape(raw, run.cuts, run.charset).strip()
-    if not text:
+    text = string(run, unescape(raw, run.cuts, run.charset), src)
+    if text is None:
         return
     found = RANGE.match(text)
     if found is not None:

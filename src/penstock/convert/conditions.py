@@ -60,6 +60,8 @@ def parse(text: str) -> Condition | None:
     if not text:
         return None
     tokens = tokenize(text)
+    if not tokens:
+        raise Problem("structure", "this condition says nothing")
     reader = Reader(tokens)
     tree = reader.either()
     if reader.peek() != ("", ""):

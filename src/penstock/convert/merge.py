@@ -35,9 +35,7 @@ def policy(type: str, name: str) -> Policy:
 
 def merge(current: Resource | None, produced: Resource, nulls: Iterable[str] = ()) -> Resource:
     """The resource to store. `nulls` are the element paths of `produced` that an HL7 `""` deletes."""
-    if current is None:
-        return produced
-    kept = json_copy(current)
+    kept = json_copy(current or {})
     for path in nulls:
         delete(kept, path.split("."))
     type = produced["resourceType"]
@@ -98,7 +96,7 @@ def forward(old: Any, new: Any, key: tuple[str, ...]) -> Any:
 
 def union(old: Any, new: Any, key: tuple[str, ...]) -> Any:
     """Entries with equal keys are one group: the new ones of a group take the place of its old ones; other groups are collected."""
-    if not isinstance(old, list) or not isinstance(new, list):
+    if not isinstance(new, list):
         return replace(old, new, key)
     groups: dict[str, list[Any]] = {}
     for one in new:
@@ -107,7 +105,7 @@ def union(old: Any, new: Any, key: tuple[str, ...]) -> Any:
             group.append(one)
     out: list[Any] = []
     done: set[str] = set()
-    for one in old:
+    for one in old or ():
         name = spelled(one, key)
         if name not in groups:
             out.append(one)
@@ -119,20 +117,18 @@ def union(old: Any, new: Any, key: tuple[str, ...]) -> Any:
 
 def location(old: Any, new: Any, key: tuple[str, ...]) -> Any:
     """The history of places: a new active place completes the former active one, and ends it when the new one begins."""
-    if not isinstance(old, list) or not isinstance(new, list):
+    if not isinstance(new, list):
         return replace(old, new, key)
-    out = [dict(one) for one in old]
-    for one in new:
-        same = next((place for place, former in enumerate(out) if spelled(former, key) == spelled(one, key) and reopens(former, one)), None)
-        if same is None:
+    out: list[Resource] = [dict(one) for one in old or ()]
+    told = {spelled(one, key): one for one in sorted(new, key=lambda one: one.get("status") == "active")}
+    for name, one in told.items():
+        last = next((place for place in reversed(range(len(out))) if spelled(out[place], key) == name), None)
+        if last is None or not reopens(out[last], one):
             out.append(one)
         else:
-            out[same] = (
-                {**out[same], **one, "period": deep(out[same].get("period"), one.get("period"), ())}
-                if "period" in out[same]
-                else {**out[same], **one}
-            )
-    active = next((one for one in new if one.get("status") == "active"), None)
+            period = deep(out[last].get("period"), one.get("period"), ())
+            out[last] = {**out[last], **one, **({"period": period} if period else {})}
+    active = next((one for one in told.values() if one.get("status") == "active"), None)
     return out if active is None else [completed(one, active, key) for one in out]
 
 

@@ -59,7 +59,9 @@ def test_a_message_becomes_its_facts(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_resource_is_valid_r4(name: str) -> None:
-    issues = [(one["resourceType"], issue) for one in converted(name).resources for issue in validate.check(one) if issue.severity == "error"]
+    issues = [
+        (one["resourceType"], issue) for one in converted(name).resources for issue in validate.check(one) if issue.severity == "error"
+    ]
     assert issues == []
 
 
@@ -112,4 +114,10 @@ def leaves(node: Any, at: str) -> list[str]:
 def prefixes(path: str) -> list[str]:
     """The path itself, and for what a rule writes as one object (a coding, an extension, a default) the objects around it."""
     parts = path.split(".")
-    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)] + [path + "[0]", path.removesuffix(".system") + ".code", path.removesuffix(".display") + ".code", path.removesuffix(".url") + ".valueCodeableConcept.coding[0].code", path.removesuffix(".url") + ".extension[0].valueString"]
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)] + [
+        path + "[0]",
+        path.removesuffix(".system") + ".code",
+        path.removesuffix(".display") + ".code",
+        path.removesuffix(".url") + ".valueCodeableConcept.coding[0].code",
+        path.removesuffix(".url") + ".extension[0].valueString",
+    ]

@@ -1,0 +1,96 @@
+"""One suite for every map of the package: it compiles, each open row has an answer with a reason, and a bad row stops the start."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+import pytest
+
+from penstock import convert
+from penstock.convert import Context, Row, rows
+from penstock.convert.api import STRUCTURES, triggers
+from penstock.convert.compiler import build
+from penstock.errors import Problem
+from penstock.formats.hl7v2 import parse
+
+OWN = ("errata", "decisions", "structures")
+
+
+def test_every_supported_structure_compiles() -> None:
+    assert set(convert.plan().structures) == set(STRUCTURES)
+
+
+def test_every_trigger_leads_to_a_compiled_structure() -> None:
+    assert set(triggers().values()) <= set(STRUCTURES)
+
+
+@pytest.mark.parametrize(("layer", "name", "text"), [(layer, name, text) for layer in OWN for name, text in rows.texts(layer)])
+def test_every_correction_and_decision_says_why(layer: str, name: str, text: str) -> None:
+    silent = [line for line in csv.DictReader(StringIO(text)) if "reason" in line and layer != "structures" and not line["reason"]]
+    assert silent == []
+
+
+def test_every_correction_and_decision_is_about_a_row_that_exists_or_is_complete() -> None:
+    known = {row.rule for name, text in rows.texts("ig") if rows.is_map(text) for row in rows.read_rows(text)}
+    lost = [
+        row.rule
+        for layer in OWN
+        for _, text in rows.texts(layer)
+        if rows.is_map(text)
+        for row in rows.read_rows(text)
+        if row.rule not in known and not row.source and not row.rule.endswith("*")
+    ]
+    assert lost == []
+
+
+def test_the_tables_of_hl7_hold_no_prose() -> None:
+    for name, text in rows.texts("ig"):
+        for line in csv.DictReader(StringIO(text)):
+            assert max(len(value) for key, value in line.items() if key not in ("display", "assign", "condition")) < 130, (name, line)
+
+
+def test_all_bad_rows_are_reported_at_once() -> None:
+    bad = (
+        Row("PID[Patient]:7#1", "PID-7", "DTM", "", "birthday"),
+        Row("PID[Patient]:8#1", "PID-8", "CWE", "IF (", "gender"),
+        Row("PID[Patient]:16#1", "PID-16", "CWE", "", "maritalStatus", "CWE[Nothing]"),
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        build(("ADT_A01",), bad)
+    assert {problem.at for problem in caught.value.exceptions if isinstance(problem, Problem)} == {row.rule for row in bad}
+
+
+MESSAGE = "MSH|^~\\&|A|B|||20250101||ADT^A08|1|P|2.5\rPID|1||7^^^X^MR||Doe^Ann||19800101|F||2106-3^White^HL70005\rZPI|blue"
+
+
+@pytest.mark.req("V2-11")
+def test_an_overlay_wins_and_changes_the_version() -> None:
+    row = Row("PID[Patient]:23#9", "PID-8", "CWE", "", "extension[99].valueString")
+    url = Row("PID[Patient]:23#10", "PID-8", "CWE", "", "extension[99].url", assign='"https://example.org/sex-as-sent"')
+    plan = convert.plan((row, url))
+    assert plan.version != convert.plan().version
+    (patient,) = convert.convert(parse(MESSAGE), plan, Context()).resources
+    assert {"url": "https://example.org/sex-as-sent", "valueString": "F"} in patient["extension"]
+    (plain,) = convert.convert(parse(MESSAGE), convert.plan(), Context()).resources
+    assert "extension" not in plain
+
+
+def test_an_overlay_can_switch_a_row_off() -> None:
+    plan = convert.plan((Row("PID[Patient]:7#*", reason="the site does not want it"),))
+    result = convert.convert(parse(MESSAGE), plan, Context())
+    assert "birthDate" not in result.resources[0]
+    assert ("PID-7", "the site does not want it") in result.remainder
+
+
+@pytest.mark.req("V2-12")
+def test_an_undeclared_z_segment_is_reported() -> None:
+    assert ("ZPI", "undeclared Z segment") in convert.convert(parse(MESSAGE), convert.plan(), Context()).remainder
+
+
+@pytest.mark.req("V2-03")
+@pytest.mark.parametrize("type", ["ADT^A99", "XYZ^Q01", "ADT", ""])
+def test_an_unknown_trigger_is_not_supported(type: str) -> None:
+    with pytest.raises(Problem) as caught:
+        convert.convert(parse(MESSAGE.replace("ADT^A08", type)), convert.plan(), Context())
+    assert caught.value.code == "not-supported"

@@ -1,0 +1,96 @@
+"""Merging by the table: pure, idempotent, and each policy as its row says."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.convert.merge import MERGES, merge, policies
+
+NAME = {"use": "official", "family": "Old"}
+
+
+def patient(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": "1", **elements}
+
+
+def test_every_policy_of_the_table_exists() -> None:
+    assert {policy.name for policy in policies().values()} <= set(MERGES)
+
+
+def test_identifiers_are_collected_by_system_and_value() -> None:
+    one, other = {"system": "a", "value": "1"}, {"system": "b", "value": "1"}
+    assert merge(patient(identifier=[one]), patient(identifier=[other, one]))["identifier"] == [one, other]
+
+
+def test_a_new_official_name_replaces_the_old_one_and_others_stay() -> None:
+    nick = {"use": "nickname", "given": ["Al"]}
+    new = {"use": "official", "family": "New"}
+    assert merge(patient(name=[NAME, nick]), patient(name=[new]))["name"] == [new, nick]
+
+
+def test_what_is_not_said_stays() -> None:
+    assert merge(patient(gender="male"), patient(birthDate="1980-01-01")) == patient(gender="male", birthDate="1980-01-01")
+
+
+def test_a_null_deletes_inside_a_list() -> None:
+    stored = {"resourceType": "Encounter", "id": "1", "status": "finished", "period": {"start": "2025", "end": "2026"}}
+    merged = merge(stored, {"resourceType": "Encounter", "id": "1", "status": "in-progress"}, ["period.end", "status"])
+    assert merged["period"] == {"start": "2025"} and merged["status"] == "in-progress"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"), [("final", "unknown", "final"), ("final", "corrected", "corrected"), ("corrected", "final", "final")]
+)
+def test_an_unknown_status_says_nothing(old: str, new: str, kept: str) -> None:
+    one = {"resourceType": "Observation", "id": "1", "status": old}
+    assert merge(one, {**one, "status": new})["status"] == kept
+
+
+def test_merging_changes_neither_argument() -> None:
+    stored, produced = patient(name=[NAME], gender="male"), patient(name=[{"use": "usual", "family": "X"}])
+    before = copy.deepcopy((stored, produced))
+    merge(stored, produced, ["gender"])
+    assert (stored, produced) == before
+
+
+entry = st.fixed_dictionaries(
+    {"system": st.sampled_from("ab"), "value": st.sampled_from("12")}, optional={"use": st.sampled_from(["home", "work"])}
+)
+place = st.fixed_dictionaries(
+    {
+        "location": st.sampled_from([{"reference": "Location/1"}, {"reference": "Location/2"}]),
+        "status": st.sampled_from(["active", "completed"]),
+    },
+    optional={"period": st.sampled_from([{"start": "2025-01-01"}, {"start": "2025-01-02"}])},
+)
+resources = st.one_of(
+    st.fixed_dictionaries(
+        {"resourceType": st.just("Patient"), "id": st.just("1")},
+        optional={
+            "identifier": st.lists(entry, max_size=3),
+            "telecom": st.lists(entry, max_size=3),
+            "gender": st.sampled_from(["male", "female"]),
+        },
+    )
+)
+encounters = st.fixed_dictionaries(
+    {"resourceType": st.just("Encounter"), "id": st.just("1"), "status": st.sampled_from(["planned", "in-progress", "finished"])},
+    optional={"location": st.lists(place, max_size=2)},
+)
+
+
+@given(resources, resources)
+def test_merging_the_same_again_changes_nothing(stored: dict[str, Any], produced: dict[str, Any]) -> None:
+    once = merge(stored, produced)
+    assert merge(once, produced) == once
+
+
+@given(encounters, encounters)
+def test_merging_the_same_visit_again_changes_nothing(stored: dict[str, Any], produced: dict[str, Any]) -> None:
+    once = merge(stored, produced)
+    assert merge(once, produced) == once
