@@ -9,7 +9,7 @@ from penstock.formats.fhir.searchparams import Indexed, date_span
 from penstock.store.row import UNDATED, micros
 from penstock.store.search.fragment import Fragment, Target, either
 from penstock.store.search.parse import Criterion
-from penstock.store.search.prefixes import cut
+from penstock.store.search.prefixes import NARROW, cut
 
 Span = tuple[int, int]
 
@@ -50,7 +50,8 @@ def _one(target: Target, param: str, prefix: str, span: Span) -> Fragment:
     condition = target.fill(CONDITIONS[prefix], "int8", low=span[0], high=span[1])
     if param == target.layout.date:
         return Fragment(f"(r.dlo > {UNDATED} and {condition.format(lo='r.dlo', hi='r.dhi')})")
-    return target.in_side_table(f"s.param = {target.param(param)} and {condition.format(lo='s.lo', hi='s.hi')}", "rng")
+    condition = f"s.param = {target.param(param)} and {condition.format(lo='s.lo', hi='s.hi')}"
+    return target.in_side_table(condition, "rng", narrow=prefix in NARROW)
 
 
 def matches(criterion: Criterion, indexed: Indexed, now: datetime) -> bool:

@@ -68,9 +68,11 @@ class Target:
         """One of these tokens is on the row."""
         return Fragment(f"r.tok && {self.add(tokens, 'int8[]')}", drive="tokens", tokens=tuple(tokens))
 
-    def in_side_table(self, condition: str, table: str, *, exact: bool = True) -> Fragment:
-        """A row of a side table satisfies ``condition``."""
-        return Fragment(f"r.rid = any(array(select s.rid from {table} s where {condition}))", exact=exact, drive="few")
+    def in_side_table(self, condition: str, table: str, *, exact: bool = True, narrow: bool = True) -> Fragment:
+        """A row of a side table satisfies ``condition``: a narrow one is looked up first, a wide one is left to the planner."""
+        if narrow:
+            return Fragment(f"r.rid = any(array(select s.rid from {table} s where {condition}))", exact=exact, drive="few")
+        return Fragment(f"exists (select 1 from {table} s where s.rid = r.rid and {condition})", exact=exact)
 
 
 def either(fragments: list[Fragment]) -> Fragment:

@@ -9,7 +9,7 @@ from penstock.formats.fhir.searchparams import Indexed, number_span
 from penstock.store.row import limits
 from penstock.store.search.fragment import Fragment, Target, either
 from penstock.store.search.parse import Criterion
-from penstock.store.search.prefixes import cut
+from penstock.store.search.prefixes import NARROW, cut
 
 #: Prefix to condition. The value of a resource is the middle of its span {lo} to {hi}; the search value is {value}, its digits cover
 #: {low} to {high}. Prefixes other than eq, ne and ap take the value as exact (search.html#prefix). What comes first is for the index.
@@ -34,7 +34,7 @@ def compile(target: Target, criterion: Criterion) -> Fragment:
 
 
 def _one(target: Target, param: str, want: Wanted) -> Fragment:
-    return target.in_side_table(f"s.param = {target.param(param)} and {condition(target, want)}", "rng")
+    return target.in_side_table(f"s.param = {target.param(param)} and {condition(target, want)}", "rng", narrow=want[0] in NARROW)
 
 
 def condition(target: Target, want: Wanted) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 PREFIXES = frozenset(("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"))
+#: Those that leave few values; the others have an open side.
+NARROW = frozenset(("eq", "ap"))
 
 
 def cut(value: str) -> tuple[str, str]:

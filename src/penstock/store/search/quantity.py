@@ -10,6 +10,7 @@ from penstock.store.row import limits, unit_hash
 from penstock.store.search import number
 from penstock.store.search.fragment import Fragment, Target, either
 from penstock.store.search.parse import Criterion, plain, split
+from penstock.store.search.prefixes import NARROW
 
 
 class _Wanted(NamedTuple):
@@ -27,7 +28,7 @@ def _one(target: Target, param: str, want: _Wanted) -> Fragment:
     condition = f"s.param = {target.param(param)} and {number.condition(target, want.value)}"
     if want.system and want.unit:
         condition += f" and s.unit = {target.add(unit_hash(want.unit), 'int8')}"
-    return target.in_side_table(condition, "rng", exact=not (want.system or want.unit))
+    return target.in_side_table(condition, "rng", exact=not (want.system or want.unit), narrow=want.value[0] in NARROW)
 
 
 def matches(criterion: Criterion, indexed: Indexed) -> bool:

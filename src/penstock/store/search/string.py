@@ -10,6 +10,8 @@ from penstock.store.search.parse import Criterion, plain
 
 #: Sorts after every text that begins alike, in the order of bytes.
 _LAST = "\U0010ffff"
+#: Letters from which on a text leaves few resources.
+_NARROW = 3
 
 
 def compile(target: Target, criterion: Criterion) -> Fragment:
@@ -27,7 +29,7 @@ def _one(target: Target, param: str, criterion: Criterion, text: str) -> Fragmen
         condition = f"strpos(s.val, {target.add(cut, 'text')}) > 0"
     else:
         condition = f"s.val >= {target.add(cut, 'text')} and s.val < {target.add(cut + _LAST, 'text')}"
-    return target.in_side_table(f"s.param = {param} and {condition}", "str", exact=exact)
+    return target.in_side_table(f"s.param = {param} and {condition}", "str", exact=exact, narrow=len(text) >= _NARROW)
 
 
 def matches(criterion: Criterion, indexed: Indexed) -> bool:
