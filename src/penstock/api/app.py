@@ -67,7 +67,7 @@ class App:
             reply = await self._answer(request, found)
         except Exception as error:
             reply = self._refuse(error, trace_id, fhir=fhir)
-        secure = scope.get("scheme") == "https"
+        secure = (parts.settings.base_url or scope["scheme"]).startswith("https")
         trace_id = trace_id or trace_of({})
         if isinstance(reply, Stream):
             await send_stream(send, receive, reply, trace_id=trace_id, secure=secure)
