@@ -32,8 +32,7 @@ from penstock.convert import Context, Plan, plan
 from penstock.convert.api import structure_of
 from penstock.db import Bell, Database, Tx, after_commit, connect, migrate
 from penstock.db.embedded import Embedded
-from penstock.delivery import Delivery, Dispatcher, Door, Vault
-from penstock.delivery.consumer import World
+from penstock.delivery import Delivery, Dispatcher, Door, Vault, World
 from penstock.delivery.policy import Policy
 from penstock.delivery.registry import declare
 from penstock.delivery.sinks.wire import Client
@@ -43,7 +42,7 @@ from penstock.formats.fhir import json
 from penstock.formats.fhir.searchparams import extract
 from penstock.formats.hl7v2 import Header, Message
 from penstock.inbox import Accepted, Arrival, Received, Receiver
-from penstock.ingress import Ingested, Intake, Meters, Mllp, ingest
+from penstock.ingress import Ingested, Intake, Meters, Mllp, Settling, ingest
 from penstock.operations import Operator
 from penstock.running import Running
 from penstock.settings import Settings
@@ -157,7 +156,7 @@ async def _connected(stack: AsyncExitStack, url: str, size: int) -> Database:
 
 async def _announce(bell: Bell, tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
     """The store's events, in its transaction; the bell rings when that has committed."""
-    await events.append(tx, written, causes, tenant=tenant)
+    await events.append(tx, written, list(causes), tenant=tenant)
     after_commit(tx, bell.ring)
 
 
@@ -182,6 +181,7 @@ async def _listen(core: Core, stack: AsyncExitStack) -> str:
         if listen:
             mllp = Mllp(_intake(core, receiver, channel), core.settings.model_copy(update={"mllp": listen}))
             await stack.enter_async_context(mllp)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, mllp.reload_tls)
             addresses.append(f"mllp://{mllp.host}:{mllp.port}")
     return addresses[0] if addresses else ""
 
@@ -204,7 +204,16 @@ def _intake(core: Core, receiver: _Ringing, channel: Channel) -> Intake:
 
     interface = channel.interface
     meters = Meters(interface.name)
-    return Intake(inbox=receiver, interface=interface, clock=core.clock, chance=core.chance, meters=meters, check=check)
+    return Intake(
+        inbox=receiver,
+        interface=interface,
+        clock=core.clock,
+        chance=core.chance,
+        meters=meters,
+        check=check,
+        settled=Settling(core.database),
+        timeout_s=core.settings.request_s,
+    )
 
 
 async def _flow(core: Core, stack: AsyncExitStack) -> None:

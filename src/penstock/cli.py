@@ -51,9 +51,9 @@ def up(
 
     given = read_settings(site=site, data=data, database=database, http=http, mllp=mllp, roles=tuple(roles.split(",")) if roles else None)
     if demo:
-        from penstock.demo import play
+        from penstock.demo import play, prepare
 
-        program.run(given, afterwards=play)
+        program.run(prepare(given), afterwards=play)
     else:
         program.run(given)
 

@@ -59,6 +59,11 @@ class Receiver:
             writer.close()
 
 
+def prepare(settings: Settings) -> Settings:
+    """The settings of the demonstration: its webhook is on this machine, and its story is not drowned in log lines."""
+    return settings.model_copy(update={"delivery_allow": (*settings.delivery_allow, "127.0.0.0/8"), "log_level": "warning"})
+
+
 async def play(settings: Settings, found: Running) -> None:
     """The whole demonstration; then the program just goes on."""
     try:

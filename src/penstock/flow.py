@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,7 @@ from penstock import inbox, log
 from penstock.audit import lineage
 from penstock.auth.access import SYSTEM
 from penstock.clock import Chance, Clock
-from penstock.convert import Context, Converted, Plan, convert
-from penstock.convert.merge import merge
+from penstock.convert import Context, Converted, Plan, convert, merge
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
 from penstock.formats.fhir import json
@@ -58,6 +57,7 @@ class Work:
     converted: Converted | None = None
     problem: Problem | None = None
     filtered: str = ""
+    converted_at: datetime | None = None
     written: list[Written] = field(default_factory=list)
 
 
@@ -151,6 +151,7 @@ class Flow:
             if problem.meaning.retry:
                 raise
             work.problem = problem
+        work.converted_at = self._clock.now()
         _SECONDS.labels("convert").observe(time.perf_counter() - started)
         await asyncio.sleep(0)
         return work
@@ -166,7 +167,7 @@ class Flow:
             (work.received.inbox_id, "filtered" if work.filtered else "stored", work.filtered) for work in works if not work.problem
         ]
         if finished:
-            await inbox.done(tx, finished)
+            await inbox.done(tx, finished, now=self._clock.now())
         for work in works:
             if work.problem:
                 await inbox.bury(tx, work.received.inbox_id, work.problem)
@@ -204,12 +205,13 @@ class Flow:
 
     def _lineage(self, work: Work) -> lineage.Record:
         assert work.converted is not None
+        assert work.converted_at is not None
         steps: list[list[tuple[str, str, str]]] = [[] for _ in work.written]
         for index, path, rule, source in work.converted.lineage:
             steps[index].append((path, rule, source))
         made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
-        now = self._clock.now()
-        return lineage.Record(work.received.inbox_id, self._plan.version, now, made, work.converted.remainder, work.converted.steward)
+        converted, inbox_id = work.converted, work.received.inbox_id
+        return lineage.Record(inbox_id, self._plan.version, work.converted_at, made, converted.remainder, converted.steward)
 
 
 def _nulls(work: Work) -> list[list[str]]:

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from penstock.errors import Problem
-from penstock.formats.hl7v2 import split_batch, wrap
+from penstock.formats.hl7v2 import Frame, Frames, answer_code, header, split_batch, wrap
 
 TIMEOUT_S = 30.0
 
 
 class Answer(NamedTuple):
-    """What came back for one message: MSA-1, MSA-2 and the user text of ERR, if any."""
+    """What came back for one message: MSA-1 (``none`` where the message asks for no answer), MSA-2 and the user text of ERR, if any."""
 
     code: str
     control_id: str
@@ -38,21 +38,36 @@ def send(messages: Iterable[bytes], target: str) -> Iterator[Answer]:
         raise Problem("invalid", "a target looks like mllp://127.0.0.1:2575")
     try:
         with socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT_S) as connection:
+            frames = _frames(connection)
             for message in messages:
                 connection.sendall(wrap(message.replace(b"\r\n", b"\r").replace(b"\n", b"\r")))
-                yield _answer(_frame(connection))
+                yield _answer_to(message, frames)
     except OSError as error:
         raise Problem("transient", "the MLLP listener does not answer") from error
 
 
-def _frame(connection: socket.socket) -> bytes:
-    data = b""
-    while not data.endswith(b"\x1c\r"):
-        more = connection.recv(65536)
-        if not more:
+def _answer_to(message: bytes, frames: Iterator[bytes]) -> Answer:
+    """The answer to ``message``, past those to earlier messages that asked for one in case of errors only, as this one may."""
+    try:
+        found = header(message)
+    except Problem:
+        return _answer(next(frames))
+    if not all(answer_code(found.accept_ack, found.application_ack, outcome) for outcome in ("accepted", "error", "rejected")):
+        return Answer("none", found.control_id, "")
+    while True:
+        answer = _answer(next(frames))
+        if answer.control_id in ("", found.control_id):
+            return answer
+
+
+def _frames(connection: socket.socket) -> Iterator[bytes]:
+    """What comes in the frames of ``connection``; ``transient`` when it ends."""
+    frames = Frames(2**20)
+    while True:
+        data = connection.recv(65536)
+        if not data:
             raise Problem("transient", "the MLLP listener closed the connection without an answer")
-        data += more
-    return data[1:-2]
+        yield from (event.data for event in frames.feed(data) if isinstance(event, Frame))
 
 
 def _answer(frame: bytes) -> Answer:

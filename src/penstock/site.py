@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import yaml
 
 from penstock.auth.clients import Client, read_client
-from penstock.convert.rows import Row, read_rows
+from penstock.convert import Row, read_rows
 from penstock.delivery import Webhook
 from penstock.errors import Problem, Problems
 from penstock.ingress import HTTP, MLLP, Interface

@@ -18,7 +18,7 @@ from penstock import running
 from penstock.auth.keys import open_keys
 from penstock.auth.tokens import mint, realm
 from penstock.clock import SystemClock
-from penstock.convert import Context, convert, plan, to_bundle
+from penstock.convert import Context, convert, explain, plan, to_bundle
 from penstock.errors import Problem
 from penstock.formats.fhir import json
 from penstock.formats.hl7v2 import Message, parse, split_batch
@@ -43,14 +43,12 @@ def bundle_lines(raw: bytes, settings: Settings, *, indent: int) -> Iterator[str
 
 def explanation(raw: bytes, settings: Settings, *, as_json: bool) -> Iterator[str]:
     """Rule by rule what became what in each message of ``raw``, and what was left over and why."""
-    from penstock.convert import explain
-
     for message, context, compiled in _messages(raw, settings):
         steps = explain(message, compiled, context)
         if as_json:
             yield msgspec.json.encode([step._asdict() for step in steps]).decode()
         else:
-            yield from _table([(step.source, step.rule, step.target, step.outcome) for step in steps])
+            yield from _table([(step.source, step.rule, step.target, f"{step.outcome} {step.why}") for step in steps])
 
 
 def _messages(raw: bytes, settings: Settings) -> Iterator[tuple[Message, Context, Any]]:

@@ -26,6 +26,7 @@ def say(what: dict[str, Any]) -> None:
 def child(command: dict[str, Any]) -> None:
     """Become the program; never returns."""
     from penstock import app
+    from penstock.running import Running
     from penstock.settings import read_settings
 
     os.setsid()
@@ -38,8 +39,8 @@ def child(command: dict[str, Any]) -> None:
     if command.get("crash"):
         plant.crash_at(*command["crash"])
 
-    def ready(http: str, mllp: str) -> None:
-        say({"pid": os.getpid(), "http": http, "mllp": mllp})
+    def ready(found: Running) -> None:
+        say(found._asdict())
 
     app.run(read_settings(**command["settings"]), on_ready=ready)
     os._exit(0)
@@ -51,7 +52,10 @@ def reap(pid: int) -> None:
 
 
 def main() -> None:
-    import penstock.app  # noqa: F401 # imported before the forks, once for all of them
+    import penstock.app
+    from penstock.convert import plan
+
+    assert penstock.app and plan()  # imported and compiled before the forks, once for all of them
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin:

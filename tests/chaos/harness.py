@@ -134,7 +134,7 @@ async def run_kills(folder: Path, database_url: str, *, kills: int, seed: int, d
     async with program(folder, database_url, await subscriber.start()) as under_test:
         tasks: list[asyncio.Task[None]] = []
         for number in range(kills):
-            await under_test.start(defect=defect)
+            assert await under_test.start(defect=defect), f"the program does not start: see {folder}"
             aim(outside, under_test.mllp)
             tasks = tasks or [asyncio.create_task(sender.run()) for sender in outside]
             await asyncio.sleep(chance.uniform(0.02, 0.4 if number % 5 else 0.8))
@@ -178,7 +178,7 @@ async def finish(
     verdict: Verdict, *, defect: str | None = None,
 ) -> None:  # fmt: skip
     """Let the senders end their last message and the program drain; then compare."""
-    await under_test.start(defect=defect)
+    assert await under_test.start(defect=defect), "the program does not start again"
     aim(outside, under_test.mllp)
     for sender in outside:
         sender.stopping = True
@@ -187,6 +187,7 @@ async def finish(
     verdict.resent = sum(sender.resent for sender in outside)
     verdict.faults += await compare(outside, subscriber, database_url)
     await under_test.stop()
+    await subscriber.stop()
 
 
 async def compare(outside: list[Sender], subscriber: Subscriber, database_url: str) -> list[str]:

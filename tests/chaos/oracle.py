@@ -72,12 +72,21 @@ class Subscriber:
 
     seen: list[tuple[str, str, int]] = field(default_factory=list)
     server: asyncio.Server | None = None
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def start(self) -> int:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return int(self.server.sockets[0].getsockname()[1])
 
+    async def stop(self) -> None:
+        assert self.server is not None
+        self.server.close()
+        for writer in tuple(self.writers):
+            writer.close()
+        await self.server.wait_closed()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -88,6 +97,8 @@ class Subscriber:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+        finally:
+            self.writers.discard(writer)
 
     def note(self, event: dict[str, object]) -> None:
         self.seen.append((str(event["id"]), str(event["subject"]), int(str(event["resourceversion"]))))

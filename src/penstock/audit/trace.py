@@ -60,7 +60,7 @@ async def find(tx: Tx, key: str, deliveries: Deliveries) -> list[Hop]:
 async def _named(tx: Tx, key: str) -> tuple[set[int], set[str]]:
     """The messages and traces that ``key`` names."""
     if _TRACE.fullmatch(key):
-        return set(), {key}
+        return set(await inbox.find(tx, "trace", key, limit=MOST)), {key}
     resource = _RESOURCE.fullmatch(key)
     if resource:
         type_, id_ = resource.groups()
