@@ -21,6 +21,8 @@ from penstock.store.statements import statement
 from penstock.store.tables import Tables, require_type
 
 _NEVER = 2**62
+#: Versions that one page of history may look at for a patient's access, which sees few of them.
+_LOOKED_AT = 10_000
 
 
 class Reader:
@@ -103,12 +105,16 @@ class Reader:
         subject = tenant_number(access.tenant) if id is None else self_hash(access.tenant, type, id)
         low, high = first_rid(since) if since else 0, before or _NEVER
         entries: list[Stored] = []
+        seen = 0
         while len(entries) <= count:
+            if seen > _LOOKED_AT:
+                raise Problem("too-costly", "this history goes through too many versions of others: ask for a single resource")
             rows = await tx.fetch(statement(name, type), subject, high, low, count + 1)
             versions = [await self.stored(tx, type, row) for row in rows if id is None or row["id"] == id]
             entries += [version for version in versions if inside is None or await self._visible(tx, access, inside, version)]
             if len(rows) <= count:
                 break
+            seen += len(rows)
             high = rows[-1]["rid"]
         return _page(entries, count)
 

@@ -62,9 +62,10 @@ def row_of(tenant: str, type: str, id: str, indexed: Indexed) -> Row:
 
 def local_references(indexed: Indexed) -> list[tuple[str, str, str]]:
     """The references to resources of this store: an absolute URL names a resource of another server."""
-    if not indexed.ref_urls:
+    urls = [(param, text.partition("/_history/")[0].split("/")[-2:]) for param, text in indexed.ref_urls if "/" in text]
+    if not urls:
         return indexed.refs
-    absolute = Counter((param, *text.partition("/_history/")[0].split("/")[-2:]) for param, text in indexed.ref_urls if "/" in text)
+    absolute = Counter((param, *ends) for param, ends in urls)
     local = []
     for reference in indexed.refs:
         if absolute[reference]:
