@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from penstock import log
@@ -18,14 +18,12 @@ from penstock.api.routes import ROUTES
 from penstock.auth.tokens import realm
 from penstock.errors import Problem, explain
 
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 _NOWHERE = "(unknown)"
 _SLOW_S = 1.0
 _CORRELATION_MAX = 64
 
 
-def build(parts: Parts, routes: Iterable[Route] = ROUTES) -> Asgi:
+def build(parts: Parts, routes: Iterable[Route] = ROUTES) -> App:
     """The application over ``parts``. A route without a policy stops it from being built (DESIGN, invariant 7)."""
     return App(parts, Router(routes))
 
@@ -38,6 +36,11 @@ class App:
         self._router = router
         self._door = Door(parts.keys, realm(parts.settings.base_url))
         self._log = log.get("api")
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End the streams, so that the server that runs this can stop at once."""
+        self._closing.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -70,7 +73,7 @@ class App:
         secure = (parts.settings.base_url or scope["scheme"]).startswith("https")
         trace_id = trace_id or trace_of({})
         if isinstance(reply, Stream):
-            await send_stream(send, receive, reply, trace_id=trace_id, secure=secure)
+            await send_stream(send, receive, reply, self._closing, trace_id=trace_id, secure=secure)
         else:
             await send_reply(send, reply, trace_id=trace_id, head=scope["method"] == "HEAD", secure=secure, correlation=correlation)
         self._observe(route, scope["method"], reply.status, parts.clock.monotonic() - started, trace_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -63,11 +63,12 @@ async def send_reply(send: Send, reply: Reply, *, trace_id: str, head: bool, sec
     await send({"type": "http.response.body", "body": b"" if head or reply.status in _BODILESS else reply.body})
 
 
-async def send_stream(send: Send, receive: Receive, stream: Stream, *, trace_id: str, secure: bool) -> None:
-    """Send chunks as they come, until there are no more, the client is gone, or the time is over."""
+async def send_stream(send: Send, receive: Receive, stream: Stream, closing: asyncio.Event, *, trace_id: str, secure: bool) -> None:
+    """Send chunks as they come, until there are no more, the client is gone, the time is over, or we stop."""
     headers = [*SECURITY, *_common(trace_id, secure, None), (b"content-type", stream.media), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": stream.status, "headers": headers})
-    tasks = {asyncio.create_task(_pump(send, stream.chunks)), asyncio.create_task(_gone(receive))}
+    waits: tuple[Coroutine[Any, Any, Any], ...] = (_pump(send, stream.chunks), _gone(receive), closing.wait())
+    tasks = {asyncio.create_task(each) for each in waits}
     try:
         await asyncio.wait(tasks, timeout=stream.lifetime_s, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from penstock.api.app import build
+from penstock.api.app import App, build
 from penstock.api.parts import Parts
 from penstock.auth.tokens import mint, realm
 from penstock.errors import Problem
@@ -204,7 +204,7 @@ async def test_what_is_concealed_is_neither_answered_nor_kept(parts: Parts, toke
         assert (await client.post("/fhir", json=bundle)).status_code == 403
 
 
-async def stream(parts: Parts, token: str, told: asyncio.Queue[bytes], gone: asyncio.Event) -> None:
+async def stream(parts: Parts, token: str, told: asyncio.Queue[bytes], gone: asyncio.Event, app: App | None = None) -> None:
     """One reader of the stream, over the bare ASGI interface: the in-process client waits for the end of a body that has none."""
     headers = [(b"host", b"penstock.test"), (b"accept", b"text/event-stream"), (b"authorization", b"Bearer " + token.encode())]
     scope = {"type": "http", "method": "GET", "path": "/events", "query_string": b"", "headers": headers, "scheme": "http"}
@@ -217,7 +217,7 @@ async def stream(parts: Parts, token: str, told: asyncio.Queue[bytes], gone: asy
         if message["type"] == "http.response.body":
             await told.put(message["body"])
 
-    await build(parts)(scope, receive, send)
+    await (app or build(parts))(scope, receive, send)
 
 
 async def test_a_stream_tells_what_happens_until_the_reader_is_gone(
@@ -239,3 +239,12 @@ async def test_a_stream_ends_with_its_token(parts: Parts) -> None:
         parts.keys, realm(None), client="t", scope="events/feed.r system/*.r", now=parts.clock.now(), lifetime=timedelta(seconds=1)
     )
     await asyncio.wait_for(stream(parts, short, asyncio.Queue(), asyncio.Event()), 5)
+
+
+async def test_a_stream_ends_when_the_program_stops(parts: Parts, token: Any) -> None:
+    app = build(parts)
+    streaming = asyncio.create_task(stream(parts, token("events/feed.r system/*.r"), asyncio.Queue(), asyncio.Event(), app))
+    await asyncio.sleep(0.2)
+    assert not streaming.done()
+    app.close()
+    await asyncio.wait_for(streaming, 2)

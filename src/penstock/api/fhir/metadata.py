@@ -6,7 +6,7 @@ Nothing in it is written by hand about what is served: an interaction that has n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import penstock
@@ -15,7 +15,6 @@ from penstock.api.negotiate import want_fhir
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
-from penstock.api.tokens import token_url
 from penstock.formats.fhir.definitions import SearchParam, r4
 from penstock.formats.fhir.json import encode
 from penstock.store.search.parse import KINDS
@@ -41,17 +40,21 @@ SYSTEM_INTERACTIONS: dict[tuple[str, str], tuple[str, ...]] = {
 }
 #: When what is served changed last.
 _DATE = "2026-11-21"
+#: Stands for the URL under which a client sees us.
+_BASE = "http://base.invalid"
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
 async def metadata(parts: Parts, request: Request) -> Reply:
     """What this server does (http://hl7.org/fhir/R4/http.html#capabilities)."""
     want_fhir(request)
-    return fhir_reply(200, _statement(request.base, token_url(request)), pretty=pretty_wanted(request))
+    body = _statement().replace(_BASE.encode(), request.base.encode())
+    return fhir_reply(200, body, pretty=pretty_wanted(request))
 
 
-@lru_cache(maxsize=16)
-def _statement(base: str, token: str) -> bytes:
+@cache
+def _statement() -> bytes:
+    """The statement of a server at :data:`_BASE`. Made once: it takes milliseconds, and anybody may ask for it by any name of ours."""
     from penstock.api.routes import ROUTES  # the table holds this handler
 
     pairs = [(route.path, method) for route in ROUTES for method in route.methods]
@@ -62,13 +65,13 @@ def _statement(base: str, token: str) -> bytes:
             "date": _DATE,
             "kind": "instance",
             "software": {"name": "Penstock", "version": penstock.__version__},
-            "implementation": {"description": "Penstock", "url": f"{base}/fhir"},
+            "implementation": {"description": "Penstock", "url": f"{_BASE}/fhir"},
             "fhirVersion": "4.0.1",
             "format": ["application/fhir+json", "json"],
             "rest": [
                 {
                     "mode": "server",
-                    "security": _security(token),
+                    "security": _security(f"{_BASE}/auth/token"),
                     "resource": [_resource(type_, pairs) for type_ in sorted(r4().resource_types)],
                     "interaction": [{"code": code} for pair in pairs for code in SYSTEM_INTERACTIONS.get(pair, ())],
                 }
