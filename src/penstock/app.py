@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,16 +33,16 @@ from penstock.convert import Context, Plan, plan
 from penstock.convert.api import structure_of
 from penstock.db import Bell, Database, Tx, after_commit, connect, migrate
 from penstock.db.embedded import Embedded
-from penstock.delivery import Delivery, Dispatcher, Door, Vault, World
-from penstock.delivery.policy import Policy
-from penstock.delivery.registry import declare
-from penstock.delivery.sinks.wire import Client
+from penstock.delivery import Delivery, Vault
+from penstock.delivery.registry import declare, needed_from
 from penstock.errors import Problem, explain
+from penstock.events import retention
 from penstock.flow import Flow, Ways
 from penstock.formats.fhir import json
 from penstock.formats.fhir.searchparams import extract
 from penstock.formats.hl7v2 import Header, Message
 from penstock.inbox import Accepted, Arrival, Received, Receiver
+from penstock.inbox.tend import drop_bodies
 from penstock.ingress import Ingested, Intake, Meters, Mllp, Settling, ingest
 from penstock.operations import Operator
 from penstock.running import Running
@@ -249,9 +250,17 @@ def _ways(channel: Channel) -> Ways:
 
 
 async def _upkeep(core: Core) -> None:
+    """Every hour: partitions made ahead, and what is older than its retention dropped."""
     while True:
+        now, settings = core.clock.now(), core.settings
+        await inbox.tend(core.database, now)
+        async with core.database.transaction() as tx:
+            if settings.message_days:
+                await drop_bodies(tx, now - timedelta(days=settings.message_days))
+            needed = await needed_from(tx)
+        before = now - timedelta(days=settings.event_days) if settings.event_days else None
+        await retention.keep(core.database, before=before, still_needed=needed)
         await asyncio.sleep(3600)
-        await inbox.tend(core.database, core.clock.now())
 
 
 async def _deliver(core: Core, stack: AsyncExitStack) -> None:
@@ -260,14 +269,21 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
     vault = _vault(core)
     async with database.transaction() as tx:
         await declare(tx, vault, core.site.webhooks, core.clock.now())
-    bodies = partial(_bodies, core.store)
-    dispatcher = Dispatcher(database, core.horizon, vault, matches=_concerns, bodies=bodies, clock=core.clock)
-    policy = Policy(base_s=settings.delivery_retry_s, cap_s=settings.delivery_retry_cap_s, horizon_s=settings.delivery_horizon_s)
-    world = World(database=database, vault=vault, bodies=bodies, clock=core.clock, chance=core.chance, policy=policy)
 
     async def work() -> None:
-        client = Client(Door(settings.delivery_allow), timeout_s=settings.delivery_timeout_s)
-        await Delivery(world, dispatcher, client, source=_source(settings), report=_operator(core).report).run()
+        await Delivery.of(
+            database,
+            core.horizon,
+            vault,
+            settings,
+            bodies=partial(_bodies, core.store),
+            matches=_concerns,
+            source=_source(settings),
+            clock=core.clock,
+            chance=core.chance,
+            report=_operator(core).report,
+            hear=core.events_bell.wait,
+        ).run()
 
     _role(stack, "delivery", work)
 

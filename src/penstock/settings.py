@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     flow_attempts: int = Field(5, description="Attempts before a message that keeps failing is quarantined.")
     zone: str = Field("UTC", description="IANA time zone of HL7 v2 times without an offset, where the interface does not say.")
 
+    # how long things are kept; 0 means for ever
+    message_days: int = Field(0, description="Days that the raw bytes of messages are kept (their rows and identities stay); 0: for ever.")
+    event_days: int = Field(0, description="Days that events are kept, once every subscriber has them; 0: for ever.")
+
     # delivery
     delivery_timeout_s: float = Field(10.0, description="Seconds that a subscriber has to answer.")
     delivery_retry_s: float = Field(1.0, description="Seconds before the first retry; doubles each time, with jitter.")
