@@ -26,6 +26,7 @@ REFERENCE = re.compile(
 )
 #: segments that only add to what another one has created
 JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2"})
+NULL_OF_MANY = "an HL7 null of an element that other fields fill as well: nothing is deleted"
 TAKES_ONE = "its target takes one value, and this is a further repetition"
 
 #: what generated code may name besides its arguments
@@ -35,6 +36,7 @@ RUNTIME: dict[str, Any] = {
     "NEVER": NEVER,
     "NEWLINE": "\n",
     "TAKES_ONE": TAKES_ONE,
+    "NULL_OF_MANY": NULL_OF_MANY,
     "pick": pick,
     "piece": piece,
     "numeric": numeric,

@@ -167,7 +167,7 @@ class Emitter:
             sorted((rule for rule in rules if rule.number), key=lambda rule: rule.number), key=lambda rule: rule.number
         ):
             members = list(group)
-            self.field(number, members, self.remembered(members, rules))
+            self.field(number, members, rules)
         for rule in rules:
             if not rule.number:
                 self.unsourced(rule)
@@ -198,7 +198,7 @@ class Emitter:
         opening += ["log = run.lineage.append", *(["S = {}", "r = 1"] if self.segment else [])]
         return "\n    ".join(opening)
 
-    def field(self, number: int, rules: list[Rule], head: tuple[Step, Step] | None) -> None:
+    def field(self, number: int, rules: list[Rule], all_rules: Sequence[Rule]) -> None:
         """One source field or component, and each of its repetitions."""
         index = number if self.segment else number - 1
         self.add(f"if size > {index} and (raw{number} := {'fields' if self.segment else 'parts'}[{index}]) not in EMPTY:")
@@ -213,6 +213,7 @@ class Emitter:
         else:
             self.add(f'raw, src = raw{number}, f"{{base}}.{number}"')
         start = self.depth
+        head = self.remembered(rules, all_rules)
         if head is not None:
             self.recall(number, head, rules[0])
         pivots = {pivot(rule.steps, self.owner) for rule in rules if not rule.constant}
@@ -224,7 +225,7 @@ class Emitter:
         self.depth = start
         self.depth -= 2 if self.segment else 1
         if self.segment:
-            self.nulls(index, rules)
+            self.nulls(index, rules, all_rules)
 
     def recall(self, number: int, head: tuple[Step, Step], rule: Rule) -> None:
         """The same person or organization in the same field of another segment is the same resource."""
@@ -237,13 +238,14 @@ class Emitter:
         self.add("else:")
         self.depth += 1
 
-    def nulls(self, index: int, rules: list[Rule]) -> None:
-        """HL7 null in the whole field: what the field fills is deleted."""
-        targets = sorted({null_path(rule) for rule in rules} - {""})
-        if targets:
-            self.add(f"elif size > {index} and fields[{index}] == NULL:")
-            for target in targets:
-                self.add(f'    run.null(me, at + {target!r}, f"{{sid}}-{index}")')
+    def nulls(self, index: int, rules: list[Rule], all_rules: Sequence[Rule]) -> None:
+        """HL7 null in the whole field: what only this field fills is deleted; what other fields fill too stays."""
+        targets = sorted({null_path(rule, rules, all_rules, self.owner) for rule in rules} - {""})
+        self.add(f"elif size > {index} and fields[{index}] == NULL:")
+        for target in targets:
+            self.add(f'    run.null(me, at + {target!r}, f"{{sid}}-{index}")')
+        if not targets:
+            self.add(f'    run.note(f"{{sid}}-{index}", NULL_OF_MANY)')
 
     def unsourced(self, rule: Rule) -> None:
         """A row without a source: it fires when its condition holds and the rest of the map filled something."""
@@ -271,20 +273,34 @@ class Emitter:
             self.add("else:")
             self.depth += 1
         if rule.assign == ():
-            self.add(f"run.null(me, at + {null_path(rule)!r}, src)")
+            self.add(f"run.null(me, at + {'.'.join(step.name for step in rule.steps)!r}, src)")
         else:
             walk.emit()
         self.depth = start
 
 
-def null_path(rule: Rule) -> str:
-    """The element that an HL7 null of a field deletes: the first step, or what is below it when nothing repeats."""
-    names = []
-    for step in rule.steps:
-        if step.kind != "element":
-            break
-        names.append(step.name)
-    return ".".join(names) if rule.shape is not None else ""
+def null_path(rule: Rule, rules: Sequence[Rule], all_rules: Sequence[Rule], owner: str) -> str:
+    """What an HL7 null of a field deletes: what does not repeat; of what repeats, all when no other field fills it, or the entries of a use."""
+    if rule.shape is None or any(step.kind != "element" for step in rule.steps) or rule.steps[0].name in ("extension", "identifier"):
+        return ""
+    names = ".".join(step.name for step in rule.steps)
+    many = repeating(rule.steps, owner)
+    if not many:
+        return names
+    if many[0] != "".join(map(spell, rule.steps)):
+        return ""
+    use = next(
+        (
+            "".join(map(str, one.assign or ()))
+            for one in rules
+            if one.constant and one.steps[:-1] == rule.steps and one.steps[-1].name == "use"
+        ),
+        "",
+    )
+    if use:
+        return f"{names}[use={use}]"
+    others = any(one.number not in (0, rule.number) and [step.name for step in one.steps] == names.split(".") for one in all_rules)
+    return "" if others else names
 
 
 def pivot(steps: tuple[Step, ...], owner: str) -> str:

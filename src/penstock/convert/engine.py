@@ -36,7 +36,7 @@ class Scope:
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
         self.index: dict[tuple[str, str, GroupPath], Instance] = {}
-        self.nodes: dict[int, tuple[int, ...]] = {}
+        self.settled: dict[tuple[str, str, GroupPath], tuple[Instance | None, int]] = {}
 
     def register(self, instance: Instance, label: str, path: GroupPath, groups: tuple[int, ...]) -> None:
         instance.depth_of = groups
@@ -50,6 +50,23 @@ class Scope:
             if found is not None:
                 return found if depth >= shared(found.depth_of, groups) else None
         return None
+
+    def settle(self, type: str, label: str, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
+        """The same when no instance is added any more: what the groups around a place find is remembered."""
+        found = self.index.get((type, label, path))
+        depth = len(path)
+        if found is None and path:
+            found, depth = self.around(type, label, path[:-1])
+        return found if found is not None and depth >= shared(found.depth_of, groups) else None
+
+    def around(self, type: str, label: str, path: GroupPath) -> tuple[Instance | None, int]:
+        key = (type, label, path)
+        known = self.settled.get(key)
+        if known is None:
+            found = self.index.get(key)
+            known = (found, len(path)) if found is not None or not path else self.around(type, label, path[:-1])
+            self.settled[key] = known
+        return known
 
 
 def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
@@ -75,7 +92,9 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
     for segment in message.segments:
         move, path = cursor.place(segment.name)
         moves.append(move)
-        run.paths.append(path if move is not None else ())
+        path = path if move is not None else ()
+        run.paths.append(path)
+        run.groups.append(tuple([number for number, _ in path]))
     scope = Scope(structure)
     pending: list[Pending] = []
     for position, move in enumerate(moves):
@@ -90,7 +109,7 @@ def take(run: Run, scope: Scope, step: Step, move: Move, position: int, pending:
     segment, path = run.segments[position], run.paths[position]
     if step.condition is not None and not step.condition(run, segment.fields, position):
         return
-    groups = tuple(number for number, _ in path)
+    groups = run.groups[position]
     instance = scope.find(step.type, step.label, path, groups)
     if instance is None or (instance.creator == segment.name and instance.source != run.sids[position]):
         if step.joins:
@@ -115,8 +134,9 @@ def convert(message: Message, structure: Structure, plan: Plan, context: Context
 
 def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
     """The instance of a type, of whatever label, nearest to another one."""
+    groups = tuple([number for number, _ in instance.path])
     for label in ("1", "", "n", "2"):
-        found = scope.find(type, label, instance.path, tuple(number for number, _ in instance.path))
+        found = scope.settle(type, label, instance.path, groups)
         if found is not None and not found.empty:
             return found
     return None
@@ -131,16 +151,16 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
         if not step.references or instance.empty:
             continue
         path = run.paths[position]
-        groups = tuple(number for number, _ in path)
+        groups = run.groups[position]
         mine = own[position]
         for reference in step.references:
-            left = mine.get((reference.type, reference.label)) or scope.find(reference.type, reference.label, path, groups)
+            left = mine.get((reference.type, reference.label)) or scope.settle(reference.type, reference.label, path, groups)
             if left is None or left.empty:
                 continue
             if reference.text:
                 put(run, left, reference, reference.text, run.sids[position])
                 continue
-            right = mine.get((reference.to, reference.to_label)) or scope.find(reference.to, reference.to_label, path, groups)
+            right = mine.get((reference.to, reference.to_label)) or scope.settle(reference.to, reference.to_label, path, groups)
             if right is not None and not right.empty and right is not left:
                 put(run, left, reference, f"{right.type}/{right.id}", run.sids[position])
     for node, to in run.references:

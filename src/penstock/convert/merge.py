@@ -57,16 +57,18 @@ def json_copy(value: Any) -> Any:
 
 
 def delete(node: Any, names: list[str]) -> None:
-    """Remove an element; through a list, from each of its entries."""
-    if isinstance(node, list):
-        for one in node:
-            delete(one, names)
-    elif isinstance(node, dict):
-        if len(names) == 1:
-            node.pop(names[0], None)
-            node.pop(f"_{names[0]}", None)
-        elif names[0] in node:
-            delete(node[names[0]], names[1:])
+    """Remove an element; `telecom[use=home]` removes the entries of a list of which that is true."""
+    name, _, test = names[0].rstrip("]").partition("[")
+    if not isinstance(node, dict) or name not in node:
+        return
+    if len(names) > 1:
+        delete(node[name], names[1:])
+    elif test:
+        key, _, value = test.partition("=")
+        node[name] = [one for one in node[name] if one.get(key) != value]
+    else:
+        del node[name]
+        node.pop(f"_{name}", None)
 
 
 def replace(old: Any, new: Any, key: tuple[str, ...]) -> Any:

@@ -34,6 +34,8 @@ def markdown(run: Run, text: str, source: str) -> str | None:
 
 def code(run: Run, text: str, source: str) -> str | None:
     """No blanks at the ends and single ones inside (R4 datatypes, code)."""
+    if text.isalnum():
+        return text
     return " ".join(text.split()) or None
 
 

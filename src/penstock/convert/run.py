@@ -85,6 +85,7 @@ class Run:
         self.segments: list[Segment] = message.segments
         self.sids = names(message)
         self.paths: list[GroupPath] = []
+        self.groups: list[tuple[int, ...]] = []
         self.places: dict[str, list[int]] = {}
         for place, segment in enumerate(message.segments):
             self.places.setdefault(segment.name, []).append(place)
