@@ -188,7 +188,8 @@ async def test_a_request_that_proves_nothing_is_refused(grants: Grants) -> None:
     [
         {}, {"id": "a"}, {"id": "a", "scope": "x"}, {"id": "a", "scope": SCOPE}, {"id": "a", "scope": SCOPE, "jwks": {"keys": []}},
         {"id": "a", "scope": SCOPE, "jwks": {"keys": [KEY.as_dict(private=True)]}}, {"id": "a", "scope": "patient/*.rs", "jwks": jwks(KEY)},
-        {"id": "a", "scope": SCOPE, "jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}}, {"id": "a", "scope": SCOPE, "jwks": "https://x"},
+        {"id": "a", "scope": SCOPE, "jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}},
+        {"id": "a", "scope": SCOPE, "jwks": "https://x"},
         {"id": "a", "scope": SCOPE, "methods": ["client_secret_post"]}, {"id": "a", "scope": SCOPE, "methods": ["none"]},
         {"id": "a", "scope": SCOPE, "methods": ["client_secret_post"], "secret_hash": "plain"},
         {"id": "a", "scope": SCOPE, "jwks": jwks(KEY), "secret_hash": hash_secret("x")},
