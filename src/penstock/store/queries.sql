@@ -23,10 +23,12 @@ delete from {current} where self = any($1::int8[])
 
 -- name: put
 -- Creates and updates in one statement. A row that appeared since we looked has another version than we thought: it is left alone,
--- and missing from what comes back. Arrays of arrays cannot be unnested by row, therefore the tokens travel as text.
+-- and missing from what comes back. Arrays of arrays cannot be unnested by row, therefore the tokens travel as text,
+-- one array a row; the numbers travel as one text a column, because the driver looks at each element of a list.
 insert into {current} as r (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)
 select rid, self, ver, tenant, pat, code, dlo, dhi, tok::int8[], id, content
-from unnest($1::int8[], $2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[], $7::int8[], $8::int8[], $9::text[], $10::text[], $11::bytea[])
+from unnest($1::text::int8[], $2::text::int8[], $3::text::int4[], $4::text::int4[], $5::text::int8[], $6::text::int8[],
+            $7::text::int8[], $8::text::int8[], $9::text[], $10::text[], $11::bytea[])
   as w (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)
 on conflict (self) do update
 set rid = excluded.rid, ver = excluded.ver, pat = excluded.pat, code = excluded.code, dlo = excluded.dlo, dhi = excluded.dhi,
@@ -40,13 +42,14 @@ with a as (delete from ident where rid = any($1::int8[])), b as (delete from str
 delete from rng where rid = any($1::int8[])
 
 -- name: add_ident
-insert into ident (val, sys, rid) select * from unnest($1::int8[], $2::int8[], $3::int8[])
+insert into ident (val, sys, rid) select * from unnest($1::text::int8[], $2::text::int8[], $3::text::int8[])
 
 -- name: add_str
-insert into str (param, val, rid) select * from unnest($1::int8[], $2::text[], $3::int8[])
+insert into str (param, val, rid) select * from unnest($1::text::int8[], $2::text[], $3::text::int8[])
 
 -- name: add_rng
-insert into rng (param, unit, lo, hi, rid) select * from unnest($1::int8[], $2::int8[], $3::float8[], $4::float8[], $5::int8[])
+insert into rng (param, unit, lo, hi, rid)
+select * from unnest($1::text::int8[], $2::text::int8[], $3::text::float8[], $4::text::float8[], $5::text::int8[])
 
 -- name: read
 select self, rid, ver, tenant, id, content from {current} where self = any($1::int8[]) {within}
