@@ -45,9 +45,10 @@ def plain_authority(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]
 def system(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
     """The name of a coding system (table 0396) as a URI."""
     text, leaf = run.leaf(raw, src)
-    if not text.strip():
-        return "", leaf
-    return run.codes.system(text.strip(), run.context.code_systems, run.facility)[0], leaf
+    known = run.systems.get(text)
+    if known is None:
+        known = run.systems[text] = run.codes.system(text.strip(), run.context.code_systems, run.facility)[0] if text.strip() else ""
+    return known, leaf
 
 
 def first(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from penstock.convert.emit import Links, Rule, Using
 from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.rows import Row, Tables, normal
-from penstock.convert.run import NEVER, pick, piece
+from penstock.convert.run import NEVER, Run, pick, piece
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -43,6 +43,7 @@ RUNTIME: dict[str, Any] = {
 }
 
 Fill = Callable[..., None]
+Check = Callable[[Run, list[str], int], tuple[bool, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class Reference:
     to: str = ""
     to_label: str = ""
     text: str = ""
+    #: whether it leads from, or to, the very resource that the row fills
+    from_own: bool = False
+    to_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,10 @@ class Step:
     rule: str
     type: str
     label: str
-    condition: Callable[..., bool] | None
     fill: Fill
     map: str
     references: tuple[Reference, ...]
-    condition_text: str = ""
+    condition: str = ""
     #: fills only what another segment has created
     joins: bool = False
 
@@ -84,7 +87,8 @@ class Structure:
     name: str
     grammar: Grammar
     steps: Mapping[int, tuple[Step, ...]]
-    creators: Mapping[str, frozenset[str]]
+    #: by node: which of its steps' conditions hold for a segment; a node without conditions has none
+    checks: Mapping[int, Check]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +221,13 @@ class Compiler:
         root = tree(name, self.tables.messages[name])
         labels = first_labels(root)
         steps: dict[int, tuple[Step, ...]] = {}
-        creators: dict[str, set[str]] = {}
+        checks: dict[int, Check] = {}
+        creators = {paths.target(row.target)[:2] for node in walk(root) if node.name not in JOINERS for row in node.rows if row.target}
         for node in walk(root):
             made = []
             for row in node.rows:
                 try:
-                    step = self.step(row, node, labels)
+                    step = self.step(row, node, labels, creators)
                 except Problem as problem:
                     self.problems.append(Problem(problem.code, problem.text, at=row.rule))
                     continue
@@ -230,9 +235,11 @@ class Compiler:
                     made.append(step)
             if made:
                 steps[node.number] = tuple(made)
-        return Structure(name, Grammar(root), steps, {key: frozenset(names) for key, names in creators.items()})
+                if any(step.condition for step in made):
+                    checks[node.number] = self.check(made, node.name)
+        return Structure(name, Grammar(root), steps, checks)
 
-    def step(self, row: Row, node: Node, labels: Mapping[str, str]) -> Step | None:
+    def step(self, row: Row, node: Node, labels: Mapping[str, str], creators: set[tuple[str, str]]) -> Step | None:
         if not row.target or row.condition.upper().removeprefix("IF ").strip() == "NEVER":
             return None
         target = paths.target(row.target)
@@ -246,21 +253,23 @@ class Compiler:
             raise Problem("structure", "this row fills no resource of R4")
         if filled_type(row.using) != target.type:
             raise Problem("structure", "this row's segment map fills another resource type")
-        test = conditions.parse(row.condition)
-        check = self.check(row, node, test)
+        sources.condition(conditions.parse(row.condition), Here(node.name, 0))
         fill = self.segment(row.using, node.name)
         references = tuple(
             found for text in row.assign.split(";") if text.strip() for found in [self.reference(text.strip(), row, labels)] if found
         )
-        return Step(row.rule, target.type, target.label, check, fill, row.using, references, row.condition, node.name in JOINERS)
+        joins = node.name in JOINERS and target[:2] in creators
+        return Step(row.rule, target.type, target.label, fill, row.using, references, row.condition, joins)
 
-    def check(self, row: Row, node: Node, test: conditions.Condition | None) -> Callable[..., bool] | None:
-        if test is None:
-            return None
-        text = sources.condition(test, Here(node.name, 0))
+    def check(self, steps: Sequence[Step], segment: str) -> Check:
+        """One function for all conditions of a node, so that what they read is read once."""
+        emitter = emit.Emitter("check", "", segment)
+        here = Here(segment, 0)
+        tests = [emitter.hoisted(sources.condition(conditions.parse(step.condition), here)) or "True" for step in steps]
+        lines = ["def check(run, fields, at_segment):", *emitter.reads(), f"    return ({', '.join(tests)},)"]
         scope: dict[str, Any] = {}
-        exec(compile(f"def check(run, fields, at_segment):\n    return {text}", f"<row {row.rule}>", "exec"), self.module | scope, scope)  # noqa: S102
-        found: Callable[..., bool] = scope["check"]
+        exec(compile("\n".join(lines), f"<conditions of {segment}>", "exec"), self.module, scope)  # noqa: S102 - made of our rows
+        found: Check = scope["check"]
         return found
 
     def reference(self, text: str, row: Row, labels: Mapping[str, str]) -> Reference | None:
@@ -268,7 +277,7 @@ class Compiler:
         if found is None:
             raise Problem("structure", "this reference is not readable")
         left = re.sub(r"\.(reference|id)$", "", found["left"].strip()) if found["text"] is None else found["left"].strip()
-        target = paths.target(left)
+        target, own = paths.target(left), paths.target(row.target)[:2]
         if target.type in self.excluded or found["right"] in self.excluded:
             return None
         many, owner, primitive_ = [], target.type, False
@@ -293,6 +302,8 @@ class Compiler:
             found["right"] or "",
             (found["label"] or labels.get(found["right"] or "", "")) if found["right"] else "",
             found["text"] or "",
+            (target.type, target.label or labels.get(target.type, "")) == own,
+            bool(found["right"]) and (found["right"], found["label"] or labels.get(found["right"], "")) == own,
         )
 
 

@@ -25,7 +25,7 @@ from penstock.convert.sources import Here
 from penstock.errors import Problem
 
 #: reads that do not depend on the repetition at hand
-READ = re.compile(r"run\.get\(fields, [0-9, ]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
+READ = re.compile(r"run\.(?:get|count)\(fields, [0-9, ]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
 NUMBER = re.compile(r"[-.]([0-9]+)$")
 CONSTANTS: dict[str, Callable[[str], object]] = {
     "boolean": lambda text: text.lower() == "true",
@@ -174,18 +174,23 @@ class Emitter:
         return "\n".join(
             (
                 self.head(),
-                *(f"    {name} = {text}" for text, name in self.shared.items()),
+                *self.reads(),
                 *(f"    {name} = None" for name in self.slots.values()),
                 *self.lines,
                 "    return None",
             )
         )
 
+    def reads(self) -> list[str]:
+        return [f"    {name} = {text}" for text, name in self.shared.items()]
+
     def hoisted(self, test: str) -> str:
         """Reads of other fields or components are done once, at the top of the function."""
 
         def name(found: re.Match[str]) -> str:
-            return self.shared.setdefault(found[0], "seen_" + re.sub(r"[^0-9]+", "_", found[0]).strip("_"))
+            return self.shared.setdefault(
+                found[0], "seen_" + ("count_" if ".count(" in found[0] else "") + re.sub(r"[^0-9]+", "_", found[0]).strip("_")
+            )
 
         return READ.sub(name, test)
 
@@ -280,7 +285,7 @@ class Emitter:
 
 
 def null_path(rule: Rule, rules: Sequence[Rule], all_rules: Sequence[Rule], owner: str) -> str:
-    """What an HL7 null of a field deletes: what does not repeat; of what repeats, all when no other field fills it, or the entries of a use."""
+    """What a null deletes: what does not repeat; of what repeats, all when no other field fills it, or the entries of one use."""
     if rule.shape is None or any(step.kind != "element" for step in rule.steps) or rule.steps[0].name in ("extension", "identifier"):
         return ""
     names = ".".join(step.name for step in rule.steps)

@@ -99,16 +99,19 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
     pending: list[Pending] = []
     for position, move in enumerate(moves):
         if move is not None:
-            for step in structure.steps.get(move.node.number, ()):
-                take(run, scope, step, move, position, pending)
+            steps = structure.steps.get(move.node.number, ())
+            check = structure.checks.get(move.node.number)
+            if check is not None:
+                held = check(run, message.segments[position].fields, position)
+                steps = tuple([step for step, holds in zip(steps, held, strict=True) if holds])
+            for step in steps:
+                take(run, scope, step, position, pending)
     return run, moves, scope, pending
 
 
-def take(run: Run, scope: Scope, step: Step, move: Move, position: int, pending: list[Pending]) -> None:
+def take(run: Run, scope: Scope, step: Step, position: int, pending: list[Pending]) -> None:
     """One segment into one resource."""
     segment, path = run.segments[position], run.paths[position]
-    if step.condition is not None and not step.condition(run, segment.fields, position):
-        return
     groups = run.groups[position]
     instance = scope.find(step.type, step.label, path, groups)
     if instance is None or (instance.creator == segment.name and instance.source != run.sids[position]):
@@ -144,23 +147,19 @@ def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
 
 def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
     """References: those that the message map makes between resources, then those inside a map."""
-    own: dict[int, dict[tuple[str, str], Instance]] = {}
-    for step, position, instance in pending:
-        own.setdefault(position, {})[(step.type, step.label)] = instance
     for step, position, instance in pending:
         if not step.references or instance.empty:
             continue
         path = run.paths[position]
         groups = run.groups[position]
-        mine = own[position]
         for reference in step.references:
-            left = mine.get((reference.type, reference.label)) or scope.settle(reference.type, reference.label, path, groups)
+            left = instance if reference.from_own else scope.settle(reference.type, reference.label, path, groups)
             if left is None or left.empty:
                 continue
             if reference.text:
                 put(run, left, reference, reference.text, run.sids[position])
                 continue
-            right = mine.get((reference.to, reference.to_label)) or scope.settle(reference.to, reference.to_label, path, groups)
+            right = instance if reference.to_own else scope.settle(reference.to, reference.to_label, path, groups)
             if right is not None and not right.empty and right is not left:
                 put(run, left, reference, f"{right.type}/{right.id}", run.sids[position])
     for node, to in run.references:

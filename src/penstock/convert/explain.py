@@ -38,9 +38,12 @@ def explain(message: Message, structure: Structure, plan: Plan, context: Context
         sid = run.sids[place]
         steps.extend(fired(converted, sid))
         if move is not None:
-            for step in structure.steps.get(move.node.number, ()):
-                if step.condition is not None and not step.condition(run, run.segments[place].fields, place):
-                    steps.append(Explained(sid, step.rule, step.type, "condition", step.condition_text))
+            rows = structure.steps.get(move.node.number, ())
+            check = structure.checks.get(move.node.number)
+            held = check(run, run.segments[place].fields, place) if check is not None else (True,) * len(rows)
+            for step, holding in zip(rows, held, strict=True):
+                if not holding:
+                    steps.append(Explained(sid, step.rule, step.type, "condition", step.condition))
                 else:
                     steps.extend(unfired(run, plan, converted, step.map, place))
         steps.extend(left(converted, sid))

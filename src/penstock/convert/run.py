@@ -96,6 +96,7 @@ class Run:
         self.nulls: list[tuple[int, str]] = []
         self.steward: list[Steward] = []
         self.references: list[tuple[Resource, Instance]] = []
+        self.systems: dict[str, str] = {}
         self.untidy = False
         self.seen: set[tuple[int, str, str]] = set()
         self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
