@@ -19,6 +19,10 @@ from penstock.store.change import Cause, Change, Written
 from penstock.store.store import Outcome, Store
 
 
+#: Problems after which nobody knows whether the batch was committed, or which the next attempt would only meet again.
+_UNSURE = frozenset(("transient", "timeout", "no-store"))
+
+
 class _Waiting(NamedTuple):
     item: Item
     answer: asyncio.Future[Written]
@@ -82,8 +86,8 @@ class Writer:
             return await self._together(items)
         except Exception as error:
             problem = explain(error)
-        if len(items) == 1:
-            return [problem]
+        if len(items) == 1 or problem.code in _UNSURE:
+            return [problem] * len(items)
         return [outcome for item in items for outcome in await self._commit([item])]
 
     async def _together(self, items: Sequence[Item]) -> list[Outcome]:

@@ -51,6 +51,19 @@ async def test_a_batch_that_cannot_commit_is_done_one_by_one(database: Database)
         assert len((await store.history(tx, SYSTEM, "Observation")).entries) == 5
 
 
+async def test_a_batch_whose_commit_is_in_doubt_is_not_done_again(database: Database) -> None:
+    calls: list[int] = []
+
+    async def announce(tx: Tx, written: Sequence[Written], cause: Sequence[Cause], /, *, tenant: str) -> None:
+        calls.append(len(written))
+        raise Problem("transient", "the database cannot be reached")
+
+    async with Writer(database, Store(announce)) as writer:
+        changes = [Change("create", "Observation", resource=observation(n)) for n in range(6)]
+        outcomes = await asyncio.gather(*(writer.submit(SYSTEM, each, CAUSE) for each in changes), return_exceptions=True)
+    assert calls == [6] and all(isinstance(o, Problem) and o.meaning.http == 503 for o in outcomes)
+
+
 async def test_a_closing_writer_finishes_what_it_accepted_and_refuses_the_rest(shelf: Shelf) -> None:
     writer = Writer(shelf.database, shelf.store)
     writer.start()
