@@ -18,7 +18,6 @@ from penstock.store.batch import Item
 from penstock.store.change import Cause, Change, Written
 from penstock.store.store import Outcome, Store
 
-
 #: Problems after which nobody knows whether the batch was committed, or which the next attempt would only meet again.
 _UNSURE = frozenset(("transient", "timeout", "no-store"))
 
