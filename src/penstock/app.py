@@ -308,15 +308,17 @@ async def _api(core: Core, stack: AsyncExitStack) -> str:
     )
     host, _, port = settings.http.rpartition(":")
     listening = socket.create_server((host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+    door = build(parts)
     server = _Server(
         uvicorn.Config(
-            build(parts), http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-            date_header=False, timeout_graceful_shutdown=10,
+            door, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            proxy_headers=False, timeout_graceful_shutdown=10,
         )
     )  # fmt: skip
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")
 
     async def stop() -> None:
+        door.close()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
 
