@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -80,8 +81,16 @@ def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterw
     """Serve until SIGTERM or SIGINT. ``afterwards`` is something to do while serving, such as the demonstration."""
     log.configure(settings.log_level)
     telemetry.configure()
+    _tame_gc()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, on_ready or _say_ready, afterwards))
+
+
+def _tame_gc() -> None:
+    """What was made so far (tables, compiled maps) lives for ever: not looked at again. Cycles are rare, so looks are rarer: 10 % of CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _say_ready(found: Running) -> None:
