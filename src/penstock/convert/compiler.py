@@ -34,6 +34,7 @@ RUNTIME: dict[str, Any] = {
     "NULL": NULL,
     "EMPTY": EMPTY,
     "NEVER": NEVER,
+    "ONCE": (0,),
     "NEWLINE": "\n",
     "TAKES_ONE": TAKES_ONE,
     "NULL_OF_MANY": NULL_OF_MANY,

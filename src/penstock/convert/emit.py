@@ -25,7 +25,7 @@ from penstock.convert.sources import Here
 from penstock.errors import Problem
 
 #: reads that do not depend on the repetition at hand
-READ = re.compile(r"run\.(?:get|count)\(fields, [0-9, ]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
+READ = re.compile(r"run\.(?:get|count)\(fields, [0-9]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
 NUMBER = re.compile(r"[-.]([0-9]+)$")
 CONSTANTS: dict[str, Callable[[str], object]] = {
     "boolean": lambda text: text.lower() == "true",
@@ -163,11 +163,16 @@ class Emitter:
 
     def source(self, rules: Sequence[Rule]) -> str:
         """The whole function: fields in order, then the rows without a source of their own."""
+        self.add("for _ in ONCE:  # left at the end of the message's fields")
+        self.depth += 1
         for number, group in groupby(
             sorted((rule for rule in rules if rule.number), key=lambda rule: rule.number), key=lambda rule: rule.number
         ):
             members = list(group)
             self.field(number, members, rules)
+        self.depth -= 1
+        if not any(rule.number for rule in rules):
+            self.lines.clear()
         for rule in rules:
             if not rule.number:
                 self.unsourced(rule)
@@ -206,7 +211,8 @@ class Emitter:
     def field(self, number: int, rules: list[Rule], all_rules: Sequence[Rule]) -> None:
         """One source field or component, and each of its repetitions."""
         index = number if self.segment else number - 1
-        self.add(f"if size > {index} and (raw{number} := {'fields' if self.segment else 'parts'}[{index}]) not in EMPTY:")
+        self.add(f"if size <= {index}: break")
+        self.add(f"if (raw{number} := {'fields' if self.segment else 'parts'}[{index}]) not in EMPTY:")
         self.depth += 1
         if self.segment:
             self.add(f'src{number} = f"{{sid}}-{number}"')
@@ -246,7 +252,7 @@ class Emitter:
     def nulls(self, index: int, rules: list[Rule], all_rules: Sequence[Rule]) -> None:
         """HL7 null in the whole field: what only this field fills is deleted; what other fields fill too stays."""
         targets = sorted({null_path(rule, rules, all_rules, self.owner) for rule in rules} - {""})
-        self.add(f"elif size > {index} and fields[{index}] == NULL:")
+        self.add(f"elif raw{index}:")
         for target in targets:
             self.add(f'    run.null(me, at + {target!r}, f"{{sid}}-{index}")')
         if not targets:

@@ -161,13 +161,13 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
                 continue
             right = instance if reference.to_own else scope.settle(reference.to, reference.to_label, path, groups)
             if right is not None and not right.empty and right is not left:
-                put(run, left, reference, f"{right.type}/{right.id}", run.sids[position])
+                put(run, left, reference, right.reference, run.sids[position])
     for node, to in run.references:
         if to.empty:
             node.clear()
             run.untidy = True
         else:
-            node["reference"] = f"{to.type}/{to.id}"
+            node["reference"] = to.reference
 
 
 def put(run: Run, instance: Instance, reference: Reference, value: str, source: str) -> None:

@@ -78,6 +78,7 @@ class Identities:
                     key = f"{key}|#{seen[key]}"
             instance.key = key
             instance.id = uuid(f"{self.run.context.tenant}|{instance.type}|{key}")
+            instance.reference = f"{instance.type}/{instance.id}"
 
     def id_near(self, instance: Instance, type: str) -> str:
         found = self.near(instance, type)

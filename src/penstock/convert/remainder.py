@@ -34,7 +34,12 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             raw = segment.fields[number]
             if raw:
                 source = f"{sid}-{number}"
-                if source not in used:
+                if source in used:
+                    continue
+                plain = reasons.plain.get(number)
+                if plain and raw != NULL and not run.notes:
+                    rest.append((source, plain))
+                else:
                     leftover(run, raw, source, used, rest, reasons.get(number, ""), reasons.types.get(number, ""))
     return rest
 
@@ -103,6 +108,8 @@ class Reasons(dict[int, str]):
     def __init__(self, found: dict[int, str], otherwise: str, mapped: set[int], types: dict[int, str]) -> None:
         super().__init__(found)
         self.otherwise, self.mapped, self.types = otherwise, mapped, types
+        #: fields without a target of which nothing more can be said
+        self.plain = {number: self.get(number) for number in types if number not in mapped and types[number] not in CODED}
 
     def get(self, number: int, default: str = "") -> str:  # type: ignore[override]
         if number in self.mapped:

@@ -67,7 +67,7 @@ class Instance:
     source: str = ""
     key: str = ""
     id: str = ""
-    same_as: Instance | None = None
+    reference: str = ""
 
     @property
     def empty(self) -> bool:
