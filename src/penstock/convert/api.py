@@ -15,7 +15,7 @@ from penstock.convert.run import Context, Resource
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import Message
 
-STRUCTURES = ("ADT_A01", "ADT_A02", "ADT_A05", "ADT_A11", "ADT_A39", "ORU_R01")
+STRUCTURES = ("ADT_A01", "ADT_A02", "ADT_A05", "ADT_A09", "ADT_A11", "ADT_A39", "ORU_R01")
 
 
 @cache

@@ -131,8 +131,20 @@ def convert(message: Message, structure: Structure, plan: Plan, context: Context
     run, moves, scope, pending = run_plan(message, structure, plan, context)
     made = [instance for instance in run.instances if not instance.empty]
     Identities(run, lambda instance, type: near(scope, instance, type)).assign(made)
+    made = without_self_merges(run, made)
     tie(run, scope, pending)
     return Finish(run, structure, plan, moves).result(made, account)
+
+
+def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
+    """A merge that names the surviving record as the prior one ends nothing: the prior one is left out, and reported."""
+    surviving = {one.id for one in made if one.creator != "MRG"}
+    same = [one for one in made if one.creator == "MRG" and one.id in surviving]
+    for one in same:
+        run.lineage = [entry for entry in run.lineage if entry[0] != one.number]
+        run.note(f"{one.source}-1", "the prior record is the surviving one: nothing is merged")
+        one.body = {"resourceType": one.type}
+    return [one for one in made if one not in same]
 
 
 def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
@@ -181,6 +193,8 @@ def put(run: Run, instance: Instance, reference: Reference, value: str, source: 
         if not many:
             node, at = node.setdefault(name, {}), f"{at}{name}."
             continue
+        if reference.text and not node.get(name):
+            return
         items = node.setdefault(name, [])
         if not reference.text:
             items.append({})

@@ -143,3 +143,11 @@ def test_a_merge_ends_the_prior_record_and_links_both() -> None:
     assert prior["birthDate"] == "1980-02-29"
     assert prior["link"] == [{"other": {"reference": f"Patient/{surviving['id']}"}, "type": "replaced-by"}]
     assert surviving["link"] == [{"other": {"reference": f"Patient/{prior['id']}"}, "type": "replaces"}]
+
+
+def test_a_merge_of_a_record_with_itself_ends_nothing() -> None:
+    text = MERGE.replace("NEW1", "MRN7")
+    patient = stay(ADMIT, text).only("Patient")
+    assert "active" not in patient and "link" not in patient
+    result = convert.convert(parse(text), convert.plan(), Context())
+    assert "the prior record is the surviving one: nothing is merged" in {reason for _, reason in result.remainder}
