@@ -11,10 +11,10 @@ from typing import Any
 from penstock.convert import conditions, emit, paths, rows, shape, sources
 from penstock.convert.builtins import BUILTINS, EMPTY
 from penstock.convert.codes import Codes, shipped_codes
-from penstock.convert.emit import Links, Rule, Using
 from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.rows import Row, Tables, normal
+from penstock.convert.rule import Links, Rule, Using, read_rule, spell
 from penstock.convert.run import NEVER, Run, pick, piece
 from penstock.convert.sources import Here
 from penstock.errors import Problem
@@ -179,7 +179,7 @@ class Compiler:
         out = []
         for row in map_rows:
             try:
-                rule = emit.read_rule(row, owner, self.links)
+                rule = read_rule(row, owner, self.links)
                 if rule is not None:
                     out.append(rule)
             except Problem as problem:
@@ -311,7 +311,7 @@ class Compiler:
 def extension(rule: Rule, depth: int = 0) -> tuple[int, str]:
     """What names the extension that a row is about: its field, and its path down to the (last) extension step."""
     last = depth or max((place for place, step in enumerate(rule.steps) if step.name == "extension"), default=-1) + 1
-    return rule.number, "".join(emit.spell(step) for step in rule.steps[:last])
+    return rule.number, "".join(spell(step) for step in rule.steps[:last])
 
 
 def only(found: list[str]) -> str:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from penstock.convert import conditions, engine, sources
 from penstock.convert.builtins import EMPTY
 from penstock.convert.compiler import Plan, Structure
-from penstock.convert.emit import position as field_number
 from penstock.convert.engine import Converted
 from penstock.convert.primitives import numeric
 from penstock.convert.rows import Row
+from penstock.convert.rule import position as field_number
 from penstock.convert.run import Context, Run, pick, piece
 from penstock.convert.sources import Here
 from penstock.formats.hl7v2 import Message
