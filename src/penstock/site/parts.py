@@ -1,0 +1,111 @@
+"""One kind of file of the site each: what its keys say, as a value. A key is one line here and one line in docs/site.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from penstock.auth.clients import Client, read_client
+from penstock.delivery import Webhook
+from penstock.delivery.outbound import parse_url
+from penstock.delivery.registry import REPORTER
+from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
+from penstock.formats.hl7v2.charset import codec
+from penstock.ingress import Interface
+from penstock.ingress.interface import Policy
+from penstock.ingress.mllp import address
+from penstock.site.given import Given
+from penstock.site.model import Channel
+
+#: Client names that begin like this are the program's own.
+RESERVED = REPORTER.partition(":")[0] + ":"
+
+#: What ``penstock init`` writes where a key of the operator's belongs.
+PLACEHOLDER = "REPLACE-ME"
+
+_TRIGGER = re.compile(r"[A-Z][A-Z0-9]{2}\^[A-Z0-9]{3}")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+
+
+def channel(given: Given, zone: str) -> Channel:
+    """``interfaces/*.yaml``."""
+    name = given.name()
+    listen = given.text("listen", check=address)
+    if name == "http" and listen:
+        given.problems.append(Problem("invalid", "the http interface is behind the HTTP door and has no listener", at="listen"))
+    if name not in ("", "http", "mllp") and not listen and not given.problems:
+        given.problems.append(Problem("required", "an interface of your own needs a listener, HOST:PORT", at="listen"))
+    interface = Interface(
+        name=name,
+        zone=given.text("zone", zone, check=check_zone),
+        charset=given.text("charset", check=codec) or None,
+        fallback=given.text("fallback", check=codec) or None,
+        ack="processed" if given.choice("ack", ("received", "processed"), "received") == "processed" else "received",
+        unmappable=cast(Policy, given.choice("unmappable", ("reject", "error", "accept"), "error")),
+        applications=frozenset(given.texts("applications")),
+        facilities=frozenset(given.texts("facilities")),
+        processing_ids=frozenset(given.texts("processing_ids")),
+    )
+    return Channel(
+        interface,
+        listen or None,
+        filters=frozenset(given.texts("filters", check=_trigger)),
+        authorities=given.mapping("authorities", check=_uri),
+        code_systems=given.mapping("code_systems", check=_uri),
+    )
+
+
+def webhook(given: Given, secret_of: Callable[[str], str]) -> Webhook:
+    """``subscriptions/*.yaml``."""
+    name = given.name()
+    mode, batch = given.choice("mode", ("single", "batch"), "single"), given.number("batch", 100, low=1, high=1000)
+    return Webhook(
+        name=name,
+        endpoint=given.text("endpoint", check=parse_url, needed=True),
+        secrets=(secret_of(name),) if name and not given.problems else (),
+        types=given.texts("types", check=_resource_type),
+        payload=given.choice("payload", ("none", "id-only", "full"), "none"),
+        batch=batch if mode == "batch" else 1,
+        concurrency=given.number("concurrency", 16, low=1, high=256),
+    )
+
+
+def client(given: Given) -> Client:
+    """``clients/*.yaml``; its keys are read by ``auth.clients``."""
+    keys = given.rest()
+    if str(keys.get("id", "")).startswith(RESERVED):
+        raise Problem("invalid", "client names that begin with penstock: are the program's own", at="id")
+    if PLACEHOLDER in str(keys.get("jwks", "")):
+        raise Problem("invalid", "put the client's public key where the placeholder stands", at="jwks")
+    try:
+        return read_client(keys)
+    except Problem as problem:
+        raise Problem(problem.code, problem.text, at=problem.at.removeprefix("clients").lstrip(".")) from None
+    except (TypeError, ValueError, AttributeError, KeyError):
+        raise Problem("value", "a key of this client has a value of another kind") from None
+
+
+def check_zone(name: str) -> None:
+    """Raises ``value`` when ``name`` is not an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise Problem("value", "this is not an IANA time zone", at="zone") from None
+
+
+def _trigger(text: str) -> None:
+    if not _TRIGGER.fullmatch(text):
+        raise Problem("value", "a trigger looks like ADT^A08")
+
+
+def _uri(text: str) -> None:
+    if not _URI.fullmatch(text):
+        raise Problem("value", "a system is a URI")
+
+
+def _resource_type(name: str) -> None:
+    if name not in r4().resource_types:
+        raise Problem("value", "FHIR R4 has no such resource type")
