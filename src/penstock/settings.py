@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     request_s: float = Field(30.0, description="Seconds that one HTTP request may take.")
 
     # the flow
-    flow_batch: int = Field(200, description="Messages stored in one transaction at most.")
+    flow_batch: int = Field(50, description="Messages stored in one transaction at most; a larger batch costs others latency.")
     flow_retry_s: float = Field(1.0, description="Seconds before the first retry of a message; doubles each time.")
     flow_attempts: int = Field(5, description="Attempts before a message that keeps failing is quarantined.")
     zone: str = Field("UTC", description="IANA time zone of HL7 v2 times without an offset, where the interface does not say.")

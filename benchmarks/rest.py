@@ -1,0 +1,145 @@
+"""FHIR over HTTP, and what the same rows cost the database alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from itertools import count, cycle
+from statistics import median
+from typing import Any
+
+import uvloop
+
+from benchmarks.load import http_request, run
+from benchmarks.serve import Served, served
+from penstock.auth.access import SYSTEM
+from penstock.client import Client
+from penstock.clock import SystemClock
+from penstock.db import connect
+from penstock.samples.people import transaction, vitals
+from penstock.store import Cause, Change, Store, Writer
+
+_BARE = """insert into bare (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)
+select rid, self, ver, tenant, pat, code, dlo, dhi, tok::int8[], id, content
+from unnest($1::text::int8[], $2::text::int8[], $3::text::int4[], $4::text::int4[], $5::text::int8[], $6::text::int8[],
+            $7::text::int8[], $8::text::int8[], $9::text[], $10::text[], $11::bytea[])
+  as w (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)"""
+_NUMBERS = ("rid", "self", "ver", "tenant", "pat", "code", "dlo", "dhi")
+
+
+def creates(seconds: float) -> None:
+    """Creates with 1, 8 and 64 clients: over HTTP, through the store alone, and the bare ``unnest`` insert of the same rows."""
+    with served() as program:
+        for clients in (1, 8, 64):
+            requests = (http_request("POST", "/fhir/Observation", program.token, body) for body in observations())
+            print(
+                f"  HTTP   {clients:3} clients {uvloop.run(run(*program.http, requests, connections=clients, seconds=seconds))}", flush=True
+            )
+        uvloop.run(_against_bare(program, seconds))
+
+
+async def _against_bare(program: Served, seconds: float) -> None:
+    bare = await _bare_rate(program.database, seconds)
+    store = await _store_rate(program.database, seconds)
+    bare = median([bare, await _bare_rate(program.database, seconds)])
+    requests = (http_request("POST", "/fhir/Observation", program.token, body) for body in observations())
+    http = (await run(*program.http, requests, connections=64, seconds=seconds)).rate
+    print(f"  bare unnest insert of the same rows, 64 a transaction, durable: {bare:,.0f}/s", flush=True)
+    print(f"  the store (index, compress, history, events), 64 clients:       {store:,.0f}/s = {100 * store / bare:.0f} %", flush=True)
+    print(f"  over HTTP (token, parse, validate, answer), 64 clients:         {http:,.0f}/s = {100 * http / bare:.0f} %", flush=True)
+
+
+async def _bare_rate(url: str, seconds: float) -> float:
+    """Rows a second of one connection that inserts rows of the real table into an empty copy with the same indexes, 64 at a time."""
+    database = await connect(url, size=1)
+    async with database.connection() as tx:
+        await tx.execute("drop table if exists bare; create table bare (like r_observation including all)")
+        rows = await tx.fetch("select rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content from r_observation limit 20000")
+    batches = [_columns(rows[at : at + 64]) for at in range(0, len(rows), 64)]
+    done, start = 0, time.perf_counter()
+    async with database.connection() as tx:
+        for columns in batches:
+            await tx.execute(_BARE, *columns)
+            done += len(columns[-1])
+            if time.perf_counter() - start > seconds:
+                break
+        took = time.perf_counter() - start
+        await tx.execute("drop table bare")
+    await database.close()
+    return done / took
+
+
+def _columns(rows: list[Any]) -> list[Any]:
+    numbers = [f"{{{','.join('null' if row[name] is None else str(row[name]) for row in rows)}}}" for name in _NUMBERS]
+    tokens = [f"{{{','.join(map(str, row['tok']))}}}" for row in rows]
+    return [*numbers, tokens, [row["id"] for row in rows], [row["content"] for row in rows]]
+
+
+async def _store_rate(url: str, seconds: float) -> float:
+    """Creates a second of 64 tasks through the store's group commit, with events."""
+    from penstock import events
+
+    database, store, done = await connect(url, size=4), Store(events.append), 0
+    await store.ensure(database, ["Observation"])
+    until = time.perf_counter() + seconds
+
+    async def client(bodies: Iterator[bytes]) -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            cause = Cause("0" * 32, None, "bench", SystemClock().now())
+            await writer.submit(SYSTEM, Change("create", "Observation", resource=json.loads(next(bodies))), cause)
+            done += 1
+
+    async with Writer(database, store) as writer:
+        bodies = observations()
+        await asyncio.gather(*(client(bodies) for _ in range(64)))
+    await database.close()
+    return done / seconds
+
+
+def observations() -> Iterator[bytes]:
+    """Endless Observations over a thousand patients."""
+    for number in count():
+        for observation in vitals(f"Patient/p{number % 1000}", seed=number, at="2025-04-14T09:00:00Z"):
+            yield json.dumps(observation).encode()
+
+
+def reads_and_searches(seconds: float) -> None:
+    """Reads by id and indexed searches with 64 clients, over some ten thousand Observations."""
+    with served() as program:
+        client = Client(f"http://{program.http[0]}:{program.http[1]}", program.token)
+        for seed in range(10):
+            client.post("/fhir", transaction(200, seed=seed), media="application/fhir+json")
+        uvloop.run(_fill(program, 10_000))
+        page = client.get("/fhir/Observation", _count="100")
+        paths = [f"/fhir/Observation/{entry['resource']['id']}" for entry in page["entry"]]
+        searches = {
+            "read": paths,
+            "search by identifier": [f"/fhir/Patient?identifier=urn:id:NORTHGATE|{50001 + n}" for n in range(200)],
+            "search by patient and code, newest first": [
+                f"/fhir/Observation?patient=Patient/p{n}&code=http://loinc.org|8867-4&_sort=-date&_count=20" for n in range(1000)
+            ],
+        }
+        for name, targets in searches.items():
+            requests = (http_request("GET", path, program.token) for path in cycle(targets))
+            result = uvloop.run(run(*program.http, requests, connections=64, seconds=seconds))
+            print(f"  {name:<42} {result}", flush=True)
+        print(f"  memory of all processes {program.memory_mb():.0f} MB", flush=True)
+
+
+async def _fill(program: Served, many: int) -> None:
+    bodies = observations()
+    requests = (http_request("POST", "/fhir/Observation", program.token, next(bodies)) for _ in range(many))
+    await run(*program.http, requests, connections=64, seconds=600)
+
+
+def transactions(seconds: float) -> None:
+    """Transaction bundles of 25 people with their vital signs (100 resources), one client and four; resources a second."""
+    with served() as program:
+        for clients in (1, 4):
+            bodies = (json.dumps(transaction(25, seed=1000 * clients + n)).encode() for n in count())
+            requests = (http_request("POST", "/fhir", program.token, body) for body in bodies)
+            result = uvloop.run(run(*program.http, requests, connections=clients, seconds=seconds))
+            print(f"  {clients} clients: {result.rate * 100:,.0f} resources/s  {result}", flush=True)
