@@ -6,18 +6,19 @@ Exit codes: 0 it worked, 1 it did not (the reason is one line on standard error)
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+from pydantic import ValidationError
 
 from penstock import __version__
-from penstock.errors import Problem
-from penstock.settings import Settings, read_settings
+from penstock.errors import Problem, Problems
+from penstock.settings import ROLES, read_settings
 
 app = typer.Typer(
     name="penstock", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -27,6 +28,16 @@ app = typer.Typer(
 Data = Annotated[Path | None, typer.Option(help="Data folder of the program. [default: ./penstock-data]")]
 Json = Annotated[bool, typer.Option("--json", help="Print data for machines.")]
 Site = Annotated[Path | None, typer.Option(help="Folder of the site's configuration.")]
+Postgres = Annotated[str | None, typer.Option(help="URL of a PostgreSQL 15 or newer. [default: an embedded one]")]
+Http = Annotated[str | None, typer.Option(help="HOST:PORT of the HTTP door. [default: 127.0.0.1:8080]")]
+MllpAt = Annotated[str | None, typer.Option(help="HOST:PORT of the MLLP listener. [default: 127.0.0.1:2575]")]
+Files = Annotated[list[Path], typer.Argument(help="HL7 v2 messages (.hl7), one or a batch a file; - for standard input.")]
+Seqs = Annotated[list[int] | None, typer.Argument(help="Sequence numbers, as the list shows them.")]
+Every = Annotated[bool, typer.Option("--all", help="All dead letters of the subscription.")]
+Subscription = Annotated[str, typer.Argument(help="Subscription/ID or site/NAME, as the list shows it.")]
+
+dead = typer.Typer(no_args_is_help=True, help="Dead letters: deliveries that were given up.")
+app.add_typer(dead, name="dead")
 
 
 @app.callback(invoke_without_command=True)
@@ -40,15 +51,17 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 def up(
     site: Site = None,
     data: Data = None,
-    database: Annotated[str | None, typer.Option(help="URL of a PostgreSQL 15 or newer. [default: an embedded one]")] = None,
-    http: Annotated[str | None, typer.Option(help="HOST:PORT of the HTTP door. [default: 127.0.0.1:8080]")] = None,
-    mllp: Annotated[str | None, typer.Option(help="HOST:PORT of the MLLP listener. [default: 127.0.0.1:2575]")] = None,
+    database: Postgres = None,
+    http: Http = None,
+    mllp: MllpAt = None,
     roles: Annotated[str | None, typer.Option(help="all, or some of ingress,flow,api,delivery,console.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load invented people, play sample messages, tell the story.")] = False,
 ) -> None:
     """Start Penstock; it stops cleanly on SIGTERM or Ctrl-C."""
     from penstock import app as program
 
+    if roles and not {*roles.split(",")} <= {"all", *ROLES}:
+        raise typer.BadParameter(f"roles are all, or some of {', '.join(ROLES)}")
     given = read_settings(site=site, data=data, database=database, http=http, mllp=mllp, roles=tuple(roles.split(",")) if roles else None)
     if demo:
         from penstock.demo import play, prepare
@@ -59,44 +72,78 @@ def up(
 
 
 @app.command()
-def convert(
-    files: Annotated[list[Path], typer.Argument(help="HL7 v2 messages (.hl7); - for standard input.")],
-    explain: Annotated[bool, typer.Option("--explain", help="Show rule by rule what became what, and what was left over.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One Bundle a line.")] = False,
-    site: Site = None,
-) -> None:
-    """Turn HL7 v2 messages into FHIR Bundles, without a server."""
-    from penstock.workbench import bundle_lines, explanation
+def init(site: Annotated[Path, typer.Option(help="Folder to write; it must be empty or not there.")] = Path("site")) -> None:
+    """Write a small site to begin with: interfaces, clients, webhooks, maps and their tests, as text."""
+    from penstock.workbench.init import start_site
 
-    settings = read_settings(site=site)
+    for path in start_site(site):
+        print(path)
+    _say(f"next: read {site / 'README.md'}, then `penstock check --site {site}`")
+
+
+@app.command()
+def check(
+    site: Annotated[Path, typer.Option(help="Folder of the site's configuration.")],
+    as_json: Json = False,
+) -> None:
+    """Read a whole site, compile its maps, run its tests; list everything that is wrong, at once."""
+    from penstock.workbench.check import check_site
+
+    checked = check_site(read_settings(site=site))
+    if as_json:
+        told = [{"code": problem.code, "text": problem.text, "at": problem.at} for problem in checked.problems]
+        print(_json(checked._asdict() | {"problems": told}))
+    else:
+        for problem in checked.problems:
+            print(f"{problem.at or site}: {problem.text}")
+    if checked.problems:
+        raise typer.Exit(1)
+    if not as_json:
+        print(
+            f"{site} is in order: {checked.interfaces} interfaces, {checked.clients} clients, {checked.webhooks} webhooks, "
+            f"{checked.rows} rows of maps, {checked.tests} tests"
+        )
+
+
+@app.command()
+def convert(
+    files: Files,
+    explain: Annotated[bool, typer.Option("--explain", help="Show rule by rule what became what, and what was left over.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line a message.")] = False,
+    site: Site = None,
+    interface: Annotated[str, typer.Option(help="Interface of the site as which the messages are read.")] = "mllp",
+) -> None:
+    """Turn HL7 v2 messages, one or a batch a file, into FHIR Bundles, without a server; a bad one is told and does not stop the others."""
+    from penstock.workbench.convert import TELLS, Bench, tell_each
+
+    bench, tell = Bench.of(read_settings(site=site), interface), TELLS[explain, as_json]
     failed = False
     for file in files:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        try:
-            for text in explanation(raw, settings, as_json=as_json) if explain else bundle_lines(raw, settings, indent=0 if as_json else 2):
-                print(text)
-        except Problem as problem:
-            failed = True
-            print(f"penstock: {file.name}: {problem}", file=sys.stderr)
+        for told in tell_each(_bytes_of(file), bench, tell):
+            for line in told.lines:
+                print(line)
+            if told.problem:
+                failed = True
+                _say(f"{file.name}: {f'message {told.place}: ' if told.place else ''}{told.problem}")
     if failed:
         raise typer.Exit(1)
 
 
 @app.command()
 def send(
-    files: Annotated[list[Path], typer.Argument(help="HL7 v2 messages (.hl7), one or a batch a file; - for standard input.")],
+    files: Files,
     to: Annotated[str | None, typer.Option(help="mllp://HOST:PORT. [default: the program of --data]")] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Send HL7 v2 messages over MLLP and print each acknowledgement; fails unless every one is AA or CA."""
+    """Send HL7 v2 messages over MLLP and print each acknowledgement; fails when one is refused."""
     from penstock import running
-    from penstock.sending import send_files
+    from penstock.sending import messages_in, send
 
     target = to or running.find(read_settings(data=data).data).mllp
     refused = False
-    for answer in send_files(files, target):
-        refused |= answer.code not in ("AA", "CA")
+    for answer in send(messages_in(map(_bytes_of, files)), target):
+        refused |= answer.refused
         print(msgspec.json.encode(answer._asdict()).decode() if as_json else f"{answer.code} {answer.control_id} {answer.text}".rstrip())
     if refused:
         raise typer.Exit(1)
@@ -123,7 +170,7 @@ def trace(
 ) -> None:
     """Show every hop of a message, resource or event: when, where, what became of it."""
     from penstock.client import Client
-    from penstock.workbench import trace_lines
+    from penstock.workbench.trace import trace_lines
 
     found = Client.of(read_settings(data=data), "admin/trace.r").get("/admin/v1/trace", q=key)
     if as_json:
@@ -149,34 +196,57 @@ def replay(
     print(_json(client.post("/admin/v1/inbox/replay", {name: value for name, value in body.items() if value is not None})))
 
 
-@app.command()
-def dead(
-    action: Annotated[str, typer.Argument(help="list, retry or discard.")] = "list",
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids of dead letters (retry, discard).")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why they are discarded.")] = None,
-    data: Data = None,
-) -> None:
-    """Dead letters: deliveries that were given up."""
+@dead.command("list")
+def dead_list(data: Data = None, as_json: Json = False) -> None:
+    """Show deliveries that were given up: subscription, sequence number, attempts, reason."""
     from penstock.client import Client
 
-    actions: dict[str, Callable[[Client], Any]] = {
-        "list": lambda client: client.get("/admin/v1/dead"),
-        "retry": lambda client: client.post("/admin/v1/dead/retry", {"ids": ids}),
-        "discard": lambda client: client.post("/admin/v1/dead/discard", {"ids": ids, "reason": reason}),
-    }
-    if action not in actions:
-        raise typer.BadParameter("list, retry or discard")
-    if action != "list" and not ids:
-        raise typer.BadParameter("name the ids")
-    print(_json(actions[action](Client.of(read_settings(data=data), "admin/dead.ru"))))
+    found = Client.of(read_settings(data=data), "admin/dead.r").get("/admin/v1/dead")
+    if as_json:
+        print(_json(found))
+    else:
+        for entry in found:
+            print(f"{entry['subscription']} {entry['seq']} attempts={entry['attempts']} {entry['reason'] or ''}".rstrip())
+
+
+@dead.command("retry")
+def dead_retry(subscription: Subscription, seqs: Seqs = None, every: Every = False, data: Data = None) -> None:
+    """Send dead letters again, after the reason for their failure was mended."""
+    _on_dead("retry", _letters(subscription, seqs, every), data)
+
+
+@dead.command("discard")
+def dead_discard(
+    subscription: Subscription,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with each of them.")],
+    seqs: Seqs = None,
+    every: Every = False,
+    data: Data = None,
+) -> None:
+    """Give dead letters up for good."""
+    _on_dead("discard", _letters(subscription, seqs, every) | {"reason": reason}, data)
+
+
+def _letters(subscription: str, seqs: list[int] | None, every: bool) -> dict[str, Any]:
+    if bool(seqs) == every:
+        raise typer.BadParameter("name sequence numbers, or --all")
+    return {"subscription": subscription} | ({"all": True} if every else {"seqs": seqs})
+
+
+def _on_dead(action: str, body: dict[str, Any], data: Path | None) -> None:
+    from penstock.client import Client
+
+    print(_json(Client.of(read_settings(data=data), "admin/dead.u").post(f"/admin/v1/dead/{action}", body)))
 
 
 @app.command()
-def doctor(data: Data = None, site: Site = None, as_json: Json = False) -> None:
+def doctor(
+    data: Data = None, site: Site = None, database: Postgres = None, http: Http = None, mllp: MllpAt = None, as_json: Json = False
+) -> None:
     """Look whether everything that Penstock needs is here, and say what is not."""
-    from penstock.workbench import examine
+    from penstock.workbench.doctor import examine
 
-    findings = examine(read_settings(data=data, site=site))
+    findings = examine(read_settings(data=data, site=site, database=database, http=http, mllp=mllp))
     if as_json:
         print(_json([finding._asdict() for finding in findings]))
     else:
@@ -190,23 +260,46 @@ def _json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
+def _say(text: str) -> None:
+    print(f"penstock: {text}", file=sys.stderr)
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError:
+        raise Problem("not-found", "this file cannot be read", at=str(file)) from None
+
+
+def _problems(error: BaseException) -> list[str]:
+    """What there is to say of an error that is not a defect; nothing for one that is."""
+    if isinstance(error, Problems):
+        return [str(problem) for problem in error.problems]
+    if isinstance(error, Problem):
+        return [str(error)]
+    if isinstance(error, ValidationError):  # of a setting; its value may be a secret
+        return [f"setting {'.'.join(map(str, each['loc']))}: {each['type']}" for each in error.errors(include_input=False)]
+    if isinstance(error, ExceptionGroup):
+        said = [_problems(inner) for inner in error.exceptions]
+        return [line for lines in said for line in lines] if all(said) else []
+    return []
+
+
 def main() -> None:
     """The entry point of the ``penstock`` command."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as left:
-        sys.exit(left.exit_code)
-    except Problem as problem:
-        print(f"penstock: {problem}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(app(standalone_mode=False))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
+        for line in _problems(error):
+            _say(line)
         usage = getattr(error, "show", None)  # click's own errors of usage know how to show themselves
-        if usage is None:
+        if usage is not None:
+            usage()
+        elif not _problems(error):
             raise
-        usage()
-        sys.exit(getattr(error, "exit_code", 2))
-
-
-__all__ = ["Settings", "app", "main"]
+        sys.exit(getattr(error, "exit_code", 1))

@@ -17,7 +17,8 @@ from penstock.samples import sample_messages
 from penstock.samples.people import transaction
 from penstock.sending import Answer, send
 from penstock.settings import Settings
-from penstock.workbench import mint_token, trace_lines
+from penstock.workbench import mint_token
+from penstock.workbench.trace import trace_lines
 
 SCOPE = "system/*.cruds admin/*.* events/*.* ingest/v2.c"
 WATCHED = ("Patient", "Encounter", "Observation", "DiagnosticReport")

@@ -15,7 +15,7 @@ from penstock.audit.trace import Hop
 from penstock.auth.access import SYSTEM, Access
 from penstock.clock import Clock
 from penstock.db import Database, Tx
-from penstock.delivery import Vault, dead, replay
+from penstock.delivery import Vault, dead, parse, replay
 from penstock.delivery.outbound import parse_url
 from penstock.delivery.registry import REPORTER
 from penstock.delivery.secrets import take_secrets
@@ -81,8 +81,11 @@ class Operator:
         return told
 
     async def conceal(self, tx: Tx, resource: Resource) -> Resource:
-        """A Subscription as it may be stored: header values go to the vault, sealed, for the origin of its endpoint."""
+        """A Subscription as it may be stored: one that we could not serve is refused (unless it is off), and header values go to
+        the vault, sealed, for the origin of its endpoint."""
         concealed, secrets = take_secrets(resource)
+        if concealed.get("status") != "off":
+            parse(concealed)
         if secrets:
             endpoint = resource.get("channel", {}).get("endpoint", "")
             await self.vault.keep(tx, secrets, endpoint=parse_url(endpoint).origin, at=self.clock.now())

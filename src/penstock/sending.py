@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -22,13 +20,15 @@ class Answer(NamedTuple):
     control_id: str
     text: str
 
+    @property
+    def refused(self) -> bool:
+        """Whether the receiver did not take the message; the absence of an answer that was not asked for is no refusal."""
+        return self.code not in ("AA", "CA", "none")
 
-def send_files(files: Iterable[Path], target: str) -> Iterator[Answer]:
-    """Send each message of each file (``-`` is standard input) to ``mllp://host:port`` over one connection."""
-    messages = (
-        message for file in files for message in split_batch(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).messages
-    )
-    yield from send(messages, target)
+
+def messages_in(bodies: Iterable[bytes]) -> Iterator[bytes]:
+    """The messages of files, each of which holds one or a batch."""
+    return (message for body in bodies for message in split_batch(body).messages)
 
 
 def send(messages: Iterable[bytes], target: str) -> Iterator[Answer]:

@@ -45,10 +45,14 @@ class Identities:
     def apply(self, resources: Sequence[Resource]) -> list[Resource]:
         """The resources of one message, speaking of the patients that are meant; remembers what they say of identity."""
         names: dict[str, str] = {}
-        for patient in resources:
-            if patient["resourceType"] == "Patient":
-                meant = choose(patient["id"], strong_identifiers(patient), self._owners)
-                names[patient["id"]] = meant if is_merged_away(patient) else self._survivor(meant)
+        patients = [resource for resource in resources if resource["resourceType"] == "Patient"]
+        for patient in patients:
+            meant = choose(patient["id"], strong_identifiers(patient), self._owners)
+            names[patient["id"]] = meant if is_merged_away(patient) else self._survivor(meant)
+        for patient in patients:
+            kept = survivor(patient)
+            if kept and names[patient["id"]] == names.get(kept, kept):
+                names[patient["id"]] = patient["id"]  # both numbers were one patient's already: that one is not merged into itself
         renamed = rename(resources, names)
         for patient in renamed:
             if patient["resourceType"] == "Patient":

@@ -95,6 +95,8 @@ class _Reader:
 
     def _part(self, path: Path, parse: Callable[[Given], Part]) -> Part | None:
         keys = _yaml(path)
+        if keys is None:
+            return None
         secret = secrets_in(keys)
         if secret:
             self._note(path, secret)
@@ -147,9 +149,10 @@ class _Strict(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def _yaml(path: Path) -> dict[str, Any] | None:
+    """The keys of a file; None where everything in it is commented out."""
     given = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 # it is a SafeLoader
-    if not isinstance(given, dict):
+    if given is not None and not isinstance(given, dict):
         raise Problem("invalid", "a file of the site is a mapping of keys")
     return given
 
