@@ -40,7 +40,7 @@ class Told:
 
 @dataclass
 class Hook:
-    """A webhook endpoint on a thread of its own: it answers ``status`` and writes down what it was told. It may go away and keep its port."""
+    """A webhook endpoint on a thread of its own: it answers ``status`` and writes down what it was told. It may go away."""
 
     status: int = 200
     reply: bytes = b""
