@@ -49,9 +49,7 @@ async def _against_bare(program: Served, seconds: float) -> None:
     http = (await run(*program.http, requests, connections=64, seconds=seconds)).rate
     clients = await _bare(program.database, rows, partial(_one_row_each, seconds=seconds))
     batches = await _bare(program.database, rows, partial(_batches, seconds=seconds))
-    print(
-        f"  bare unnest insert of the same rows, durable: {clients:,.0f}/s by 64 clients with a row each, {batches:,.0f}/s in ready batches of 64"
-    )
+    print(f"  bare unnest insert of the same rows: {clients:,.0f}/s by 64 clients with a row each, {batches:,.0f}/s in batches of 64")
     for name, rate in (("the store (index, compress, history, events)", store), ("HTTP (token, parse, validate, store, answer)", http)):
         print(f"  {name:<46} {rate:6,.0f}/s = {100 * rate / clients:.0f} % and {100 * rate / batches:.0f} %", flush=True)
 

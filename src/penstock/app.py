@@ -81,13 +81,12 @@ def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterw
     """Serve until SIGTERM or SIGINT. ``afterwards`` is something to do while serving, such as the demonstration."""
     log.configure(settings.log_level)
     telemetry.configure()
-    _tame_gc()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, on_ready or _say_ready, afterwards))
 
 
 def _tame_gc() -> None:
-    """What was made so far (tables, compiled maps) lives for ever: not looked at again. Cycles are rare, so looks are rarer: 10 % of CPU."""
+    """What was made so far (tables, compiled maps) lives for ever and is not looked at again; cycles are rare, so looks are rarer."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -125,6 +124,7 @@ async def program(settings: Settings) -> AsyncIterator[Running]:
             mllp = await _listen(core, stack)
         if settings.runs("api"):
             http = await _api(core, stack)
+        _tame_gc()
         found = Running(http, mllp, os.getpid(), settings.base_url)
         running.announce(settings.data, found)
         stack.callback(running.withdraw, settings.data)
