@@ -58,19 +58,18 @@ async def find(tx: Tx, key: str, deliveries: Deliveries) -> list[Hop]:
 
 
 async def _named(tx: Tx, key: str) -> tuple[set[int], set[str]]:
-    """The messages and traces that ``key`` names."""
+    """The messages and traces that ``key`` names, in whatever way: a sender's control id may look like anything."""
+    inbox_ids = {inbox_id for kind in _KINDS for inbox_id in await inbox.find(tx, kind, key, limit=MOST)}
+    trace_ids = set()
     if _TRACE.fullmatch(key):
-        return set(await inbox.find(tx, "trace", key, limit=MOST)), {key}
-    resource = _RESOURCE.fullmatch(key)
-    if resource:
-        type_, id_ = resource.groups()
-        events = await look.of_resource(tx, type_, id_, limit=MOST)
-        return set(await lineage.messages_of(tx, type_, id_)), {event.trace_id for event in events}
-    event = await look.of_id(tx, uuid.UUID(key)) if _is_uuid(key) else None
-    if event:
-        return set(), {event.trace_id}
-    found = [await inbox.find(tx, kind, key, limit=MOST) for kind in _KINDS]
-    return {inbox_id for ids in found for inbox_id in ids}, set()
+        inbox_ids.update(await inbox.find(tx, "trace", key, limit=MOST))
+        trace_ids.add(key)
+    if resource := _RESOURCE.fullmatch(key):
+        inbox_ids.update(await lineage.messages_of(tx, *resource.groups()))
+        trace_ids.update(event.trace_id for event in await look.of_resource(tx, *resource.groups(), limit=MOST))
+    if _is_uuid(key) and (event := await look.of_id(tx, uuid.UUID(key))):
+        trace_ids.add(event.trace_id)
+    return inbox_ids, trace_ids
 
 
 def _is_uuid(text: str) -> bool:

@@ -91,7 +91,8 @@ def test_everything_that_is_wrong_in_all_files_is_told_at_once_with_file_and_key
         site='zone = "Mars/Olympus"\ncolour = "blue"\n',
         interfaces__adt="name: ADT Ward\nlisten: here\ncharset: KLINGON\nfallback: 8859/99\nack: soon\nunmappable: 5\ncolor: blue\n"
         + "zone: Nowhere\nfilters: [A08]\nfacilities: north\nprocessing_ids: [1]\nauthorities: {RXH: mrn}\ncode_systems: [x]\n",
-        subscriptions__ward="name: ward\nendpoint: file:///etc/passwd\ntypes: [Patients]\npayload: fat\nmode: bulk\nbatch: 0\nconcurrency: many\n",
+        subscriptions__ward="name: ward\nendpoint: file:///etc/passwd\ntypes: [Patients]\npayload: fat\n"
+        + "mode: bulk\nbatch: 0\nconcurrency: many\n",
         subscriptions__none="name: none\n",
         clients__lab="id: lab\nscope: everything\n",
         maps__local="these are,no columns\n",
