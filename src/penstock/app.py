@@ -190,7 +190,8 @@ async def _listen(core: Core, stack: AsyncExitStack) -> str:
         listen = channel.listen or (core.settings.mllp if channel.interface.name == "mllp" else None)
         if listen:
             mllp = Mllp(_intake(core, receiver, channel), core.settings.model_copy(update={"mllp": listen}))
-            await stack.enter_async_context(mllp)
+            with _binding("mllp"):
+                await stack.enter_async_context(mllp)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, mllp.reload_tls)
             addresses.append(f"mllp://{mllp.host}:{mllp.port}")
     return addresses[0] if addresses else ""
@@ -316,7 +317,9 @@ async def _api(core: Core, stack: AsyncExitStack) -> str:
         clients=core.site.clients,
     )
     host, _, port = settings.http.rpartition(":")
-    listening = socket.create_server((host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=1024)
+    with _binding("http"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
     door = build(parts)
     server = _Server(
         uvicorn.Config(
@@ -333,6 +336,15 @@ async def _api(core: Core, stack: AsyncExitStack) -> str:
 
     stack.push_async_callback(stop)
     return f"http://{host}:{listening.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def _binding(name: str) -> Iterator[None]:
+    """An address that cannot be bound is a clear Problem: which of ours it is, and what may be wrong with it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise Problem("conflict", f"the {name} address cannot be used: another program has it, or it is none of this machine") from error
 
 
 class _Server(uvicorn.Server):

@@ -85,9 +85,12 @@ class Flow:
 
     async def run(self) -> None:
         """Process whatever is in the inbox, then wait for more. Trouble with the database is waited out."""
+        careful = self._batch
         while True:
             try:
-                if not await self.step():
+                if careful:
+                    careful = careful - 1 if await self._alone(mark=True) else 0
+                elif not await self.step():
                     await self._inbox_bell.wait(1.0)
             except Problem as problem:
                 _log.warning("flow.trouble", code=problem.code, text=problem.text)
@@ -116,27 +119,49 @@ class Flow:
             _MESSAGES.labels(work.received.interface, _outcome(work)).inc()
         return len(works)
 
-    async def _alone(self) -> bool:
-        """Process the oldest message by itself; its failure is settled in the transaction that still holds its lane."""
+    async def _alone(self, *, mark: bool = False) -> bool:
+        """Process the oldest message by itself; its failure is settled in the transaction that still holds its lane.
+
+        The first messages after a start are marked before they are tried: a message that ends the program each time (with all the
+        memory there is, say) is known by its marks, and quarantined when it has as many as it may have attempts.
+        """
         async with self._database.transaction() as tx:
             received = await inbox.claim(tx, limit=1)
             if not received:
                 return False
+            (message,) = received
             try:
+                if mark:
+                    await self._mark(message)
                 async with tx.transaction():
-                    await self._finish(tx, [await self._convert(received[0])])
+                    await self._finish(tx, [await self._convert(message)])
             except Exception as error:
-                await self._settle(tx, received[0], explain(error))
+                await self._settle(tx, message, explain(error), log.origin(error))
         return True
 
-    async def _settle(self, tx: Tx, received: Received, problem: Problem) -> None:
+    async def _mark(self, message: Received) -> None:
+        """Count an attempt that is about to be made, in a transaction of its own, so that the count outlives us."""
+        if message.attempts >= self._attempts:
+            raise Problem("exception", "the program ended each time that it processed this message")
+        async with self._database.transaction() as tx:
+            await inbox.mark(tx, message.inbox_id)
+
+    async def _settle(self, tx: Tx, received: Received, problem: Problem, origin: str) -> None:
         tried = received.attempts + 1
         if problem.meaning.retry and tried < self._attempts:
             wait = self._retry_s * 2 ** (tried - 1) * self._chance.uniform(0.5, 1.0)
             await inbox.postpone(tx, received.inbox_id, problem, self._clock.now() + timedelta(seconds=wait))
         else:
             await inbox.bury(tx, received.inbox_id, problem, hold=problem.code == "exception")
-        _log.warning("message.stopped", inbox_id=received.inbox_id, code=problem.code, text=problem.text, at=problem.at, attempts=tried)
+        _log.warning(
+            "message.stopped",
+            inbox_id=received.inbox_id,
+            code=problem.code,
+            text=problem.text,
+            at=problem.at,
+            attempts=tried,
+            origin=origin,
+        )
 
     async def _convert(self, received: Received) -> Work:
         """The message as resources, or why not. Pure work of about a millisecond, so the loop gets a turn after each."""

@@ -70,6 +70,14 @@ class Program:
         self.pid, self.http, self.mllp = said["pid"], said["http"], int(said["mllp"].rsplit(":", 1)[1])
         return True
 
+    def alive(self) -> bool:
+        """Whether it runs (the fork server reaps it at once when it ends)."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
     async def kill(self) -> None:
         """kill -9, and wait until it is gone."""
         os.kill(self.pid, signal.SIGKILL)
@@ -95,7 +103,7 @@ class Program:
 
 
 @contextlib.asynccontextmanager
-async def program(folder: Path, database_url: str, hook_port: int, *, mode: str = "single") -> AsyncIterator[Program]:
+async def program(folder: Path, database_url: str, hook_port: int, *, mode: str = "single", **more: Any) -> AsyncIterator[Program]:
     """A Program with a site of one webhook, over a database of its own."""
     (folder / "site" / "subscriptions").mkdir(parents=True)
     (folder / "site" / "subscriptions" / "oracle.yaml").write_text(SITE_HOOK.format(port=hook_port, mode=mode))
@@ -110,7 +118,7 @@ async def program(folder: Path, database_url: str, hook_port: int, *, mode: str 
         "delivery_retry_cap_s": 0.5,
         "delivery_allow": ["127.0.0.0/8"],
         "log_level": "warning",
-    }
+    } | more
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.chaos.forkserver", cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

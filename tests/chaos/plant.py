@@ -128,6 +128,20 @@ def delivery_forgotten() -> None:
     Consumer._work = work  # type: ignore[attr-defined]
 
 
+def deadly_message() -> None:
+    """Converting one message ends the program, each time."""
+
+    def wrap(honest: Callable[..., Any]) -> Callable[..., Any]:
+        def convert(message: Any, *args: Any) -> Any:
+            if "DEADLY" in message.text:
+                die()
+            return honest(message, *args)
+
+        return convert
+
+    patch("penstock.flow", "convert", wrap)
+
+
 #: Name of a planted defect to what plants it, and the fault that the harness must find.
 DEFECTS: dict[str, Callable[[], None]] = {
     "ack before commit": ack_before_commit,
@@ -135,3 +149,6 @@ DEFECTS: dict[str, Callable[[], None]] = {
     "double store": double_store,
     "delivery marked before it is sent": delivery_forgotten,
 }
+
+#: Misfortunes that are nobody's defect, by name.
+MISFORTUNES: dict[str, Callable[[], None]] = {"deadly message": deadly_message}

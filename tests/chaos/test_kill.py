@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.harness import run_kills, run_points
+from penstock.db import connect
+from penstock.samples.people import people
+from penstock.samples.traffic import adt
+from penstock.sending import send
+from tests.chaos.harness import program, run_kills, run_points
+from tests.chaos.oracle import Subscriber
 from tests.chaos.plant import DEFECTS, POINTS
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,6 +39,33 @@ async def test_a_planted_defect_is_caught(tmp_path: Path, database_url: str, def
     verdict = await run_kills(tmp_path, database_url, kills=12, seed=3, defect=defect)
     print(verdict)
     assert verdict.faults
+
+
+async def test_a_message_that_ends_the_program_each_time_is_quarantined_and_the_others_go_on(tmp_path: Path, database_url: str) -> None:
+    everyone = people(3)
+    messages = [adt(person, f"{name}-1") for person, name in zip(everyone, ("FIRST", "DEADLY", "LAST"), strict=True)]
+    subscriber = Subscriber()
+    async with program(tmp_path, database_url, await subscriber.start(), flow_attempts=3) as under_test:
+        serves, deaths = await under_test.start(defect="deadly message"), 0
+        await asyncio.to_thread(lambda: list(send(messages, f"mllp://127.0.0.1:{under_test.mllp}")))
+        while (states := await _states(database_url)) != {"FIRST-1": "stored", "DEADLY-1": "quarantined", "LAST-1": "stored"}:
+            await asyncio.sleep(0.1)
+            if not serves or not under_test.alive():
+                if serves:
+                    await under_test.ended()
+                deaths += 1
+                assert deaths < 10, states
+                serves = await under_test.start(defect="deadly message")
+        assert deaths >= 3
+    await subscriber.stop()
+
+
+async def _states(database_url: str) -> dict[str, str]:
+    database = await connect(database_url, size=1)
+    async with database.connection() as tx:
+        found = {row["control_id"]: row["state"] for row in await tx.fetch("select control_id, state from inbox")}
+    await database.close()
+    return found
 
 
 @pytest.mark.soak

@@ -10,10 +10,10 @@ from penstock.inbox.message import Accepted, Arrival, Received, digest, lane_of
 from penstock.inbox.receiver import Receiver
 from penstock.inbox.repair import preview, release, replay
 from penstock.inbox.tend import tend
-from penstock.inbox.work import bury, claim, done, postpone
+from penstock.inbox.work import bury, claim, done, mark, postpone
 
 __all__ = [
     "Accepted", "Arrival", "Count", "Lane", "Received", "Receiver", "Row",
-    "accept", "bodies", "bury", "claim", "counts", "digest", "done", "find", "lane_of", "outcome", "postpone", "preview", "release",
+    "accept", "bodies", "bury", "claim", "counts", "digest", "done", "find", "lane_of", "mark", "outcome", "postpone", "preview", "release",
     "replay", "rows", "stopped_lanes", "tend",
 ]  # fmt: skip

@@ -82,6 +82,9 @@ with outcome as (
 )
 delete from inbox_stop s using finished f where s.lane = f.lane and s.inbox_id = f.id;
 
+-- name: mark
+update inbox set attempts = attempts + 1 where id = $1;
+
 -- name: postpone
 with waiting as (
     update inbox set state = 'postponed', attempts = attempts + 1, code = $2, text = $3, at = $4, next_at = $5

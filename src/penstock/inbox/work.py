@@ -42,6 +42,11 @@ async def done(tx: Tx, outcomes: Iterable[tuple[int, str, str]], *, now: datetim
     await tx.execute(_SQL["done"], list(ids), list(states), [reason or None for reason in reasons], now)
 
 
+async def mark(tx: Tx, inbox_id: int) -> None:
+    """Count an attempt before it is made; success takes nothing back. Its lane belongs to the transaction that claimed it."""
+    await tx.execute(_SQL["mark"], inbox_id)
+
+
 async def postpone(tx: Tx, inbox_id: int, problem: Problem, next_at: datetime) -> None:
     """Try a message again at ``next_at``; its lane waits for it, the others do not."""
     await tx.execute(_SQL["postpone"], inbox_id, problem.code, problem.text, problem.at, next_at)
