@@ -53,10 +53,13 @@ class Client:
 
 
 def _refusal(status: int, body: bytes) -> Problem:
-    code = next((code for code, meaning in MEANINGS.items() if meaning.http == status), "exception")
+    """The Problem in an answer (RFC 9457, or an OperationOutcome); of an answer that holds none, only the status is known."""
     try:
         answer = json.loads(body)
-        text = answer.get("detail") or answer["issue"][0]["details"]["text"]
+        issue = (
+            answer["issue"][0] if "issue" in answer else {"code": answer["type"].rpartition(":")[2], "details": {"text": answer["detail"]}}
+        )
+        return Problem(issue["code"], issue["details"]["text"])
     except (ValueError, KeyError, IndexError, AttributeError, TypeError):
-        text = f"the program answered with status {status}"
-    return Problem(code, text)
+        code = next((code for code, meaning in MEANINGS.items() if meaning.http == status), "exception")
+        return Problem(code, f"the program answered with status {status}")

@@ -33,17 +33,25 @@ def messages_in(bodies: Iterable[bytes]) -> Iterator[bytes]:
 
 def send(messages: Iterable[bytes], target: str) -> Iterator[Answer]:
     """Send messages one after the other over one connection; ``transient`` when the listener cannot be reached or goes away."""
-    parts = urlsplit(target)
-    if parts.scheme != "mllp" or not parts.hostname or not parts.port:
-        raise Problem("invalid", "a target looks like mllp://127.0.0.1:2575")
+    address = _address(target)
     try:
-        with socket.create_connection((parts.hostname, parts.port), timeout=TIMEOUT_S) as connection:
+        with socket.create_connection(address, timeout=TIMEOUT_S) as connection:
             frames = _frames(connection)
             for message in messages:
                 connection.sendall(wrap(message.replace(b"\r\n", b"\r").replace(b"\n", b"\r")))
                 yield _answer_to(message, frames)
     except OSError as error:
         raise Problem("transient", "the MLLP listener does not answer") from error
+
+
+def _address(target: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(target)
+        if parts.scheme == "mllp" and parts.hostname and parts.port:
+            return parts.hostname, parts.port
+    except ValueError:
+        pass  # a port that is none
+    raise Problem("invalid", "a target looks like mllp://127.0.0.1:2575")
 
 
 def _answer_to(message: bytes, frames: Iterator[bytes]) -> Answer:
