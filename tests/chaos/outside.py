@@ -92,10 +92,8 @@ class Outside:
 
     async def busy(self, more: int = 60) -> None:
         """Wait until so many more messages and creates were confirmed: then the load is real."""
-        before = self.acked, self.made
-        async with asyncio.timeout(20):
-            while self.acked < before[0] + more or self.made < before[1] + more:
-                await asyncio.sleep(0.01)
+        acked, made = self.acked + more, self.made + more
+        await until(lambda: self.acked >= acked and self.made >= made, within=20)
 
     @property
     def acked(self) -> int:
@@ -124,11 +122,8 @@ class Outside:
 @contextlib.asynccontextmanager
 async def outside(folder: Path, begin: Any) -> AsyncIterator[Outside]:
     """An Outside around a program of ``begin`` (the fixture ``start``), not started yet."""
-    folder.chmod(0o755)
     found = Outside(folder, begin)
-    (folder / "site" / "subscriptions").mkdir(parents=True)
-    hook = SITE_HOOK.format(port=await found.subscriber.start(), mode="batch")
-    (folder / "site" / "subscriptions" / "oracle.yaml").write_text(hook)
+    make_site(folder, await found.subscriber.start())
     try:
         yield found
     finally:
@@ -136,6 +131,12 @@ async def outside(folder: Path, begin: Any) -> AsyncIterator[Outside]:
             task.cancel()
         await asyncio.gather(*found.tasks, return_exceptions=True)
         await found.subscriber.stop()
+
+
+def make_site(folder: Path, hook_port: int) -> None:
+    folder.chmod(0o755)
+    (folder / "site" / "subscriptions").mkdir(parents=True)
+    (folder / "site" / "subscriptions" / "oracle.yaml").write_text(SITE_HOOK.format(port=hook_port, mode="batch"))
 
 
 def postmaster(data: Path) -> int:
@@ -160,10 +161,11 @@ def alive(pid: int) -> bool:
 async def until(what: Any, *, within: float) -> float:
     """The seconds until ``what`` was true."""
     began = time.monotonic()
-    async with asyncio.timeout(within):
-        while not what():
-            await asyncio.sleep(0.01)
-    return time.monotonic() - began
+    for _ in range(int(within * 100)):
+        if what():
+            return time.monotonic() - began
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"what was waited for did not become true within {within} s")
 
 
 def kill(pid: int) -> None:
