@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.convert.merge import rivals
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
 
@@ -102,13 +103,14 @@ def cleaned(node: Any) -> Any:
 
 
 def joined(one: Resource, other: Resource) -> Resource:
-    """Two descriptions of one thing in one message: what the second adds."""
+    """Two descriptions of one thing in one message: what the second adds. Another variant of a choice that the first made adds nothing."""
     if one.items() >= other.items():
         return one
     out = dict(one)
     for name, value in other.items():
         if name not in out:
-            out[name] = value
+            if not any(rival in out for rival in rivals(one["resourceType"], name)):
+                out[name] = value
         elif isinstance(value, list) and isinstance(out[name], list):
             out[name] = [*out[name], *(item for item in value if item not in out[name])]
     return out

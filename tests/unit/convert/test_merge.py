@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.convert.merge import MERGES, merge, policies
+from penstock.convert.finish import joined
+from penstock.convert.merge import MERGES, deep, merge, policies
+from penstock.formats.fhir.definitions import r4
 
 NAME = {"use": "official", "family": "Old"}
 
@@ -56,6 +58,53 @@ def test_merging_changes_neither_argument() -> None:
     before = copy.deepcopy((stored, produced))
     merge(stored, produced, ["gender"])
     assert (stored, produced) == before
+
+
+def observation(**elements: Any) -> dict[str, Any]:
+    return {"resourceType": "Observation", "id": "1", **elements}
+
+
+@pytest.mark.parametrize(
+    ("stored", "produced"),
+    [
+        ({"valueQuantity": {"value": 1}}, {"valueString": "hemolyzed"}),
+        ({"valueString": "hemolyzed", "_valueString": {"id": "a"}}, {"valueQuantity": {"value": 1}}),
+        ({"effectivePeriod": {"start": "2025"}}, {"effectiveDateTime": "2025-01-01"}),
+        ({"valueDateTime": "2025"}, {"_valueDateTime": {"id": "a"}, "valueDateTime": "2026"}),
+        ({"dataAbsentReason": {"text": "not asked"}}, {"valueString": "hemolyzed"}),
+        ({"valueString": "hemolyzed"}, {"dataAbsentReason": {"text": "not asked"}}),
+    ],
+)
+def test_a_new_variant_of_a_choice_ends_every_other_one(stored: dict[str, Any], produced: dict[str, Any]) -> None:
+    assert merge(observation(status="final", **stored), observation(**produced)) == observation(status="final", **produced)
+
+
+def test_a_new_variant_inside_an_element_that_is_merged_deep_ends_the_others() -> None:
+    timing = deep({"boundsPeriod": {"start": "2025"}, "count": 2}, {"boundsDuration": {"value": 1}}, ("Timing.repeat",))
+    assert timing == {"count": 2, "boundsDuration": {"value": 1}}
+
+
+def test_two_descriptions_of_one_thing_never_give_two_variants_of_a_choice() -> None:
+    one, other = patient(deceasedBoolean=True), patient(deceasedDateTime="2025-01-01", gender="male")
+    assert joined(one, other) == patient(deceasedBoolean=True, gender="male")
+
+
+def test_a_value_and_the_reason_for_none_in_one_message_both_stand() -> None:
+    both = observation(valueString="x", dataAbsentReason={"text": "not asked"})
+    assert merge(observation(valueInteger=1), both) == both
+
+
+def test_an_extension_of_a_value_goes_with_the_value() -> None:
+    stored = patient(gender="other", _gender={"extension": [{"url": "a"}]}, _birthDate={"id": "b"}, birthDate="1980")
+    assert merge(stored, patient(gender="female", birthDate="1980")) == patient(gender="female", birthDate="1980", _birthDate={"id": "b"})
+
+
+def test_every_stem_and_name_of_the_table_is_in_r4() -> None:
+    for path, policy in policies().items():
+        type, _, name = path.partition(".")
+        for one in filter(None, (name, *policy.ends)) if type != "*" else ():
+            definition = r4().type(type)
+            assert definition is not None and definition.find(one) is not None, path
 
 
 entry = st.fixed_dictionaries(

@@ -40,7 +40,7 @@ def test_an_unreadable_path_is_a_problem(text: str) -> None:
 
 def placed(structure: str, names: str) -> list[tuple[str, ...]]:
     cursor = Cursor(Grammar(tree(structure, tables().messages[structure])))
-    out = []
+    out: list[tuple[str, ...]] = []
     for name in names.split():
         move, path = cursor.place(name)
         out.append(
