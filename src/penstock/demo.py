@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from penstock.client import Client
-from penstock.errors import Problem
+from penstock.errors import explain
 from penstock.running import Running
 from penstock.samples import sample_messages
 from penstock.samples.people import transaction
@@ -75,9 +76,9 @@ async def play(settings: Settings, found: Running) -> None:
         answers = await asyncio.to_thread(_play, client, found, port)
         await _quiet(client, receiver)
         lines = await asyncio.to_thread(_tell, client, answers, receiver)
-        print("\n".join([*lines, *_look(found, token)]), flush=True)
-    except Problem as problem:
-        print(f"penstock: the demonstration stopped: {problem}", file=sys.stderr)
+        print("\n".join([*lines, *_look(settings, found, token)]), flush=True)
+    except Exception as error:
+        print(f"penstock: the demonstration stopped: {explain(error)}", file=sys.stderr)
 
 
 def _play(client: Client, found: Running, port: int) -> list[tuple[str, Answer]]:
@@ -141,7 +142,13 @@ def _first(client: Client, type_: str, **query: str) -> dict[str, Any]:
     return found
 
 
-def _look(found: Running, token: str) -> list[str]:
+def _command() -> str:
+    """The command as it was started, from here where that is shorter."""
+    command = Path(sys.argv[0])
+    return str(command.relative_to(Path.cwd())) if command.is_relative_to(Path.cwd()) else str(command)
+
+
+def _look(settings: Settings, found: Running, token: str) -> list[str]:
     curl = 'curl -s -H "Authorization: Bearer $TOKEN"'
     return [
         "",
@@ -150,10 +157,10 @@ def _look(found: Running, token: str) -> list[str]:
         f'  {curl} "{found.http}/fhir/Patient?family=Okonkwo&_pretty=true"',
         f'  {curl} "{found.http}/fhir/Observation?code=http://loinc.org|2823-3&_include=Observation:subject"',
         f'  {curl} "{found.http}/fhir/metadata"',
-        f'  {curl} "{found.http}/events?after=0"',
+        f'  {curl} "{found.http}/events?limit=5"',
         f'  {curl} "{found.http}/admin/v1/trace?q=DEMO-0004"',
         f'  {curl} "{found.http}/admin/v1/conservation"',
-        "  .venv/bin/penstock trace DEMO-0004",
+        f"  {_command()} trace DEMO-0004 --data {settings.data}",
         "",
         "Penstock goes on serving; Ctrl-C stops it.",
     ]
