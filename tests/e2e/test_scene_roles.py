@@ -1,6 +1,7 @@
 """The same program in pieces: each role a process of its own over one PostgreSQL, the flow and the delivery twice.
 
-First only the listener and the API run, so that the inbox is a queue and nothing else; then those who work are started.
+First only the listener and the API run, so that the inbox is a queue and nothing else; then a worker that is killed at its work, then
+two of each.
 """
 
 from __future__ import annotations
@@ -73,6 +74,11 @@ def pieces(start: Start, tmp_path: Path, database_url: str) -> Pieces:
     found = Pieces(hook, begin("ingress"), begin("api"))
     found.answers = send(found.ingress, moves(1, MOVES))
     found.counts.append(found.conservation())
+    victim = begin("flow")
+    eventually(lambda: found.conservation()["stored"])
+    victim.process.kill()
+    victim.process.wait()
+    found.counts.append(found.conservation())
     workers = [begin(roles) for roles in ("flow", "delivery", "flow", "delivery")]
     found.answers += send(found.ingress, moves(MOVES + 1, MOVES + 4))
     found.counts.append(eventually(lambda: found.settled(PATIENTS * (MOVES + 4)), within=40))
@@ -93,8 +99,9 @@ def _told(pieces: Pieces) -> dict[str, int]:
 def test_a_queue_without_workers_fills_and_two_of_each_empty_it_in_order_and_once(pieces: Pieces) -> None:
     sent = PATIENTS * (MOVES + 4)
     assert pieces.answers == {b"AA": sent}
-    queued, done = pieces.counts
+    queued, killed, done = pieces.counts
     assert (queued["stored"], sum(queued["in_flight"].values())) == (0, PATIENTS * MOVES)
+    assert 0 < killed["stored"] < PATIENTS * MOVES, "the worker was not killed at its work"
     assert (done["accepted"], done["stored"], done["quarantined"], done["filtered"]) == (sent, sent, {}, {})
 
     with pieces.api.client() as client:
