@@ -1,7 +1,7 @@
 """OpenTelemetry spans, placed by hand: one a message and stage, under the message's own trace id.
 
 Nothing is made unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set and the ``otlp`` extra is installed: even spans that go nowhere cost
-50 µs a message. Attributes are ids and codes of ours, never values; an exception that passes a span leaves nothing, as its words may be.
+50 µs a message. Attributes are ids and codes of ours, never values; an exception leaves none of its words in a span.
 """
 
 from __future__ import annotations
