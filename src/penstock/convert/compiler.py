@@ -15,7 +15,7 @@ from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.rows import Row, Tables, normal
 from penstock.convert.rule import Links, Rule, Using, read_rule, spell
-from penstock.convert.run import NEVER, Run, pick, piece
+from penstock.convert.run import NEVER, Run, pick, piece, renewed
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -41,6 +41,7 @@ RUNTIME: dict[str, Any] = {
     "pick": pick,
     "piece": piece,
     "numeric": numeric,
+    "renewed": renewed,
 }
 
 Fill = Callable[..., None]

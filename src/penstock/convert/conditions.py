@@ -198,6 +198,15 @@ class Reader:
         return Test(kind, subject, sign={"<==": "<=", ">==": ">="}.get(sign, sign), values=(value,))
 
 
+def references(tree: Condition | None) -> list[Ref]:
+    """Every place that a condition reads."""
+    if tree is None:
+        return []
+    if isinstance(tree, Junction):
+        return [found for part in tree.parts for found in references(part)]
+    return [tree.ref, *(value for value in tree.values if isinstance(value, Ref))]
+
+
 def negated(test: Condition, negative: bool) -> Condition:
     return Junction("not", (test,)) if negative else test
 

@@ -16,10 +16,10 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from penstock.convert import shape, sources
+from penstock.convert import conditions, shape, sources
 from penstock.convert.conditions import Ref
 from penstock.convert.paths import Step
-from penstock.convert.rule import Rule, null_path, pivot, spell
+from penstock.convert.rule import Rule, null_path, pivot, repeating, spell
 from penstock.convert.sources import Here
 from penstock.convert.walk import Walk
 
@@ -37,6 +37,7 @@ class Emitter:
         self.count = 0
         self.shared: dict[str, str] = {}
         self.slots: dict[str, str] = {}
+        self.retold = False
 
     def add(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
@@ -77,6 +78,7 @@ class Emitter:
             (
                 self.head(),
                 *self.reads(),
+                *([f"    told = run.told({self.name!r}, {self.segment!r})"] if self.retold else []),
                 *(f"    {name} = None" for name in self.slots.values()),
                 *self.lines,
                 "    return None",
@@ -111,6 +113,9 @@ class Emitter:
         self.add(f"if size <= {index}: break")
         self.add(f"if (raw{number} := {'fields' if self.segment else 'parts'}[{index}]) not in EMPTY:")
         self.depth += 1
+        names = self.repeated(number, rules, all_rules)
+        if names:
+            self.again(number, names)
         if self.segment:
             self.add(f'src{number} = f"{{sid}}-{number}"')
             self.add(f"many = run.R in raw{number}")
@@ -132,8 +137,39 @@ class Emitter:
             self.add(f"if ({key!r}, r) in S: run.memory[({self.name!r}, {number}, raw)] = S[({key!r}, r)]")
         self.depth = start
         self.depth -= 2 if self.segment else 1
+        if names:
+            self.add(f"    if fresh: run.remember(told, ({number}, raw{number}), begun, {names!r}, me, out, sid)")
+            self.depth -= 1
         if self.segment:
             self.nulls(index, rules, all_rules)
+
+    def repeated(self, number: int, rules: Sequence[Rule], all_rules: Sequence[Rule]) -> tuple[str, ...]:
+        """The properties that a field fills, if they depend on its text alone: then the same text in another segment says the same again."""
+        if not self.segment or not all(self.alone(number, rule) for rule in rules):
+            return ()
+        names = {rule.steps[0].name for rule in rules}
+        sharing = [rule for rule in all_rules if rule.steps and rule.steps[0].name in names]
+        if any(rule.number != number for rule in sharing) and any(repeating(rule.steps, self.owner) for rule in sharing):
+            return ()
+        return tuple(sorted(names | {f"_{name}" for name in names if shape.element(self.owner, name).primitive}))
+
+    def alone(self, number: int, rule: Rule) -> bool:
+        """Whether a row reads its own field only, and fills its own resource only."""
+        if not rule.steps or any(step.kind != "element" for step in rule.steps):
+            return False
+        read = [*conditions.references(rule.test), *(part for part in rule.assign or () if isinstance(part, Ref))]
+        return all(not ref.name or (ref.name == self.segment and ref.numbers[:1] == (number,)) for ref in read)
+
+    def again(self, number: int, names: Sequence[str]) -> None:
+        """The same text in the same field of another segment of this name is not converted again."""
+        self.retold = True
+        self.add(f"fresh = told is not None and {' and '.join(f'{name!r} not in out' for name in names)}")
+        self.add(f"if fresh and ({number}, raw{number}) in told:")
+        self.add(f"    for name, value in told[({number}, raw{number})][0]: out[name] = value if type(value) is str else renewed(value)")
+        self.add(f"    run.lineage += [(me, path, rule, sid + tail) for path, rule, tail in told[({number}, raw{number})][1]]")
+        self.add("else:")
+        self.depth += 1
+        self.add("if fresh: begun = run.extent()")
 
     def recall(self, number: int, head: tuple[Step, Step], rule: Rule) -> None:
         """The same person or organization in the same field of another segment is the same resource."""

@@ -47,6 +47,11 @@ class Steward(NamedTuple):
 Lineage = tuple[int, str, str, str]
 
 
+#: what a field became: its properties, and their lineage without the resource and the segment
+Said = tuple[list[tuple[str, Any]], list[tuple[str, str, str]]]
+Told = dict[tuple[int, str], Said]
+
+
 class Null(NamedTuple):
     """HL7 `""`: element `path` of the stored resource is to be deleted before the produced one is merged in."""
 
@@ -98,6 +103,7 @@ class Run:
         self.references: list[tuple[Resource, Instance]] = []
         self.systems: dict[str, str] = {}
         self.untidy = False
+        self.tellings: dict[str, Told] = {}
         self.seen: set[tuple[int, str, str]] = set()
         self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
@@ -106,6 +112,33 @@ class Run:
         instance = Instance(len(self.instances), type, {"resourceType": type}, path, creator=creator, source=source)
         self.instances.append(instance)
         return instance
+
+    # -- the same text again ------------------------------------------------------------------------------------------
+
+    def told(self, map: str, segment: str) -> Told | None:
+        """What the fields of the segments of that name became so far; None where there is one such segment only."""
+        return self.tellings.setdefault(map, {}) if len(self.places[segment]) > 1 else None
+
+    def extent(self) -> tuple[int, ...]:
+        """How much there is of everything but properties and lineage; lineage comes first."""
+        return (
+            len(self.lineage),
+            len(self.notes),
+            len(self.steward),
+            len(self.nulls),
+            len(self.references),
+            len(self.instances),
+        )
+
+    def remember(
+        self, told: Told, key: tuple[int, str], begun: tuple[int, ...], names: tuple[str, ...], me: int, out: Resource, sid: str
+    ) -> None:
+        """Keep what one field became, unless more came of it than properties and their lineage."""
+        if self.extent()[1:] != begun[1:]:
+            return
+        cut = len(sid)
+        lineage = [(path, rule, source[cut:]) for _, path, rule, source in self.lineage[begun[0] :]]
+        told[key] = ([(name, renewed(out[name])) for name in names if name in out], lineage)
 
     def text(self, raw: str) -> str:
         """The first part of a raw value, unescaped."""
@@ -251,6 +284,13 @@ class Run:
         local = next((coding for coding in codings if "code" in coding), None)
         if local is not None and binding and all(coding.get("system", "urn:id:").startswith("urn:id:") for coding in codings):
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
+
+
+def renewed(value: Any) -> Any:
+    """A property for another resource: what maps open again is its own, the entries of lists are shared, for nobody opens them again."""
+    if isinstance(value, dict):
+        return {name: one if type(one) is str else renewed(one) for name, one in value.items()}
+    return value[:] if isinstance(value, list) else value
 
 
 def coding_of(concept: Concept) -> Resource:
