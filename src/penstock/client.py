@@ -26,6 +26,8 @@ class Client:
     def of(cls, settings: Settings, scope: str) -> Self:
         """A client of the program on ``settings.data``, with the rights of ``scope`` for a minute."""
         found = running.find(settings.data)
+        if not found.http:
+            raise Problem("not-found", "no process on this data folder has an HTTP door: start one with the role api")
         return cls(found.http, mint_token(settings, client="penstock-cli", scope=scope, lifetime=timedelta(minutes=1)))
 
     def get(self, path: str, **query: str) -> Any:

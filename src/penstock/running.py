@@ -1,7 +1,12 @@
-"""Where a running program can be found: ``running.json`` in its data folder, written when it serves and removed when it stops."""
+"""Where a running program can be found: ``running.json`` in its data folder, written when it serves and removed when it stops.
+
+Where the roles are processes of their own on one folder, the file has the addresses of all of them and belongs to the one with the
+HTTP door: others add to it what they serve, and leave it alone when they stop.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -21,14 +26,26 @@ class Running(NamedTuple):
 
 
 def announce(data: Path, running: Running) -> None:
-    """Say where this program is."""
+    """Say where this program is, beside what another process on the folder serves."""
+    with contextlib.suppress(Problem):
+        other = find(data)
+        mine = running.http or not other.http
+        running = Running(
+            running.http or other.http,
+            running.mllp or other.mllp,
+            running.pid if mine else other.pid,
+            running.base_url if mine else other.base_url,
+        )
     aside = data / f".running-{os.getpid()}"
     aside.write_bytes(msgspec.json.encode(running._asdict()))
     aside.replace(data / "running.json")
 
 
 def withdraw(data: Path) -> None:
-    """Say that this program is no more."""
+    """Say that this program is no more, unless the file is another's."""
+    with contextlib.suppress(Problem):
+        if find(data).pid != os.getpid():
+            return
     (data / "running.json").unlink(missing_ok=True)
 
 

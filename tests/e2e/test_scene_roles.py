@@ -6,6 +6,7 @@ two of each.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,8 +16,13 @@ from typing import Any
 
 import pytest
 
+from penstock import running
+from penstock.client import Client
+from penstock.errors import Problem
+from penstock.running import Running
 from penstock.samples.people import people
 from penstock.samples.traffic import adt
+from penstock.settings import Settings
 from tests.e2e.conftest import Program, Start, bundle_resources
 from tests.e2e.scenes import QUICK, Hook, eventually, exchange, faults_of_order, make_site
 
@@ -118,4 +124,12 @@ def test_a_queue_without_workers_fills_and_two_of_each_empty_it_in_order_and_onc
     told = pieces.hook.told
     assert len(told) == len({event.id for event in told}), "something was told twice"
     assert faults_of_order(told) == []
+    assert "received" in pieces.api.cli("trace", f"R{PEOPLE[0].mrn}-1").stdout, "the pieces are not found by their data folder"
     pieces.hook.close()
+
+
+def test_a_folder_without_an_http_door_is_said_plainly(tmp_path: Path) -> None:
+    running.announce(tmp_path, Running("", "", os.getpid()))
+    with pytest.raises(Problem) as caught:
+        Client.of(Settings(data=tmp_path), "admin/trace.r")
+    assert caught.value.code == "not-found"
