@@ -42,9 +42,9 @@ def is_merged_away(patient: Resource) -> bool:
 
 
 def choose(own: str, identifiers: Sequence[Identifier], owners: Mapping[Identifier, frozenset[str]]) -> str:
-    """The id under which a patient is stored: its own, unless its identifiers belong to exactly one other."""
+    """The id under which a patient is stored: its own, unless all that is known of its identifiers is one other patient."""
     found: frozenset[str] = frozenset().union(*(owners.get(identifier, frozenset()) for identifier in identifiers))
-    return next(iter(found)) if own not in found and len(found) == 1 else own
+    return next(iter(found)) if len(found) == 1 else own
 
 
 def rename(resources: Sequence[Resource], names: Mapping[str, str]) -> list[Resource]:

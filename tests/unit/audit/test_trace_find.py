@@ -83,6 +83,18 @@ async def test_hops_are_in_the_order_of_time_and_hold_ids_and_counts(database: D
     assert (by_stage["stored"].what, by_stage["stored"].details["event_id"]) == ("Patient/1/_history/1", str(stored.id))
 
 
+async def test_the_hops_of_several_messages_are_told_in_the_order_of_time(database: Database) -> None:
+    async with database.transaction() as tx:
+        keys = (("patient", "shared"),)
+        first, _ = await inbox.accept(tx, [arrival("ONE", keys=keys), arrival("TWO", keys=keys)])
+        await inbox.done(tx, [(first.inbox_id, "stored", "")], now=START + timedelta(seconds=9))
+    async with database.transaction(readonly=True) as tx:
+        hops = await trace.find(tx, "shared", _nobody)
+    assert [hop.at for hop in hops] == sorted(hop.at for hop in hops)
+    assert [hop.stage for hop in hops if hop.outcome == "durable"] == ["received"] * 2
+    assert hops[-1].outcome == "stored"
+
+
 async def test_what_nobody_knows_has_no_hops(database: Database, stored: Event) -> None:
     for key in ("nothing", "f" * 32, "Patient/2", "01890a5d-ac96-774b-bcce-b302099a8057", "40001 "):
         assert await _stages(database, key) == []
