@@ -21,12 +21,17 @@ LAST = "Penstock goes on serving; Ctrl-C stops it."
 def demo(start: Start) -> tuple[Program, list[str]]:
     """The program with its demonstration played, and what it printed."""
     program = start("--demo")
+    return program, _read(program)
+
+
+def _read(program: Program) -> list[str]:
+    """What a program prints until its story ends."""
     assert program.process.stdout is not None
     story: list[str] = []
     for line in program.process.stdout:
         story.append(line.rstrip("\n"))
         if story[-1] == LAST:
-            return program, story
+            return story
     raise AssertionError("the story has no end:\n" + "\n".join(story))
 
 
@@ -94,3 +99,13 @@ def test_it_stops_cleanly_and_quickly(demo: tuple[Program, list[str]]) -> None:
     assert program.stop() == 0
     assert time.monotonic() - began < 10
     assert not (program.data / "running.json").exists()
+
+
+def test_played_again_on_the_same_data_it_gets_the_same_answers_and_changes_nothing(demo: tuple[Program, list[str]], start: Start) -> None:
+    program, story = demo
+    if program.process.poll() is None:
+        program.stop()
+    again = _read(start("--demo", data=program.data))
+    assert _section(again, "What was sent over MLLP") == _section(story, "What was sent over MLLP")
+    assert _section(again, "Where each value") == _section(story, "Where each value")
+    assert "of 0 changes in all: all of this was played here before" in _section(again, "The admission MSG001 became:")[2]

@@ -95,16 +95,24 @@ def vitals(subject: str, *, seed: int, at: str) -> list[dict[str, Any]]:
 
 
 def transaction(count: int, *, seed: int = 1) -> dict[str, Any]:
-    """A transaction Bundle with ``count`` people and their vital signs, referring to each other by ``urn:uuid``."""
+    """A transaction Bundle with ``count`` people and their vital signs, referring to each other by ``urn:uuid``.
+
+    Sent twice it changes nothing the second time: people are known by their number, observations by their id.
+    """
     entries = []
     for number, person in enumerate(people(count, seed=seed)):
-        url = uuid.UUID(int=random.Random(f"{seed}-{number}").getrandbits(128), version=4).urn
+        url = _uuid(f"{seed}-{number}").urn
         identifier = f"urn:id:NORTHGATE|{person.mrn}"
         entries.append(
             {"fullUrl": url, "resource": patient(person), "request": {"method": "PUT", "url": f"Patient?identifier={identifier}"}}
         )
         entries += [
-            {"resource": observation, "request": {"method": "POST", "url": "Observation"}}
-            for observation in vitals(url, seed=seed + number, at="2025-04-14T09:00:00Z")
+            {"resource": observation | {"id": id_}, "request": {"method": "PUT", "url": f"Observation/{id_}"}}
+            for place, observation in enumerate(vitals(url, seed=seed + number, at="2025-04-14T09:00:00Z"))
+            for id_ in [str(_uuid(f"{seed}-{number}-{place}"))]
         ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _uuid(name: str) -> uuid.UUID:
+    return uuid.UUID(int=random.Random(name).getrandbits(128), version=4)

@@ -65,6 +65,7 @@ def test_people_are_valid_patients_and_their_transaction_refers_only_to_itself()
     urls = {entry["fullUrl"] for entry in bundle["entry"] if "fullUrl" in entry}
     subjects = {entry["resource"]["subject"]["reference"] for entry in bundle["entry"] if "subject" in entry["resource"]}
     assert (len(urls), subjects) == (3, urls)
+    assert {entry["request"]["method"] for entry in bundle["entry"]} == {"PUT"}, "sent twice it changes nothing"
 
 
 def test_every_sample_has_a_story_and_every_story_a_sample() -> None:
