@@ -7,12 +7,10 @@ first, so that nothing new comes in, then those who work, then the database.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,12 +18,12 @@ from functools import cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import uvicorn
 import uvloop
 
 from penstock import events, inbox, log, running, telemetry
 from penstock.api.app import build
 from penstock.api.parts import Parts
+from penstock.api.serve import serving
 from penstock.auth.access import SYSTEM
 from penstock.auth.keys import open_keys
 from penstock.auth.secrets import made_secret
@@ -190,8 +188,7 @@ async def _listen(core: Core, stack: AsyncExitStack) -> str:
         listen = channel.listen or (core.settings.mllp if channel.interface.name == "mllp" else None)
         if listen:
             mllp = Mllp(_intake(core, receiver, channel), core.settings.model_copy(update={"mllp": listen}))
-            with _binding("mllp"):
-                await stack.enter_async_context(mllp)
+            await stack.enter_async_context(mllp)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, mllp.reload_tls)
             addresses.append(f"mllp://{mllp.host}:{mllp.port}")
     return addresses[0] if addresses else ""
@@ -316,43 +313,7 @@ async def _api(core: Core, stack: AsyncExitStack) -> str:
         conceal={"Subscription": operator.conceal},
         clients=core.site.clients,
     )
-    host, _, port = settings.http.rpartition(":")
-    with _binding("http"):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
-    door = build(parts)
-    server = _Server(
-        uvicorn.Config(
-            door, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
-            proxy_headers=False, timeout_graceful_shutdown=10,
-        )
-    )  # fmt: skip
-    serving = asyncio.create_task(server.serve(sockets=[listening]), name="api")
-
-    async def stop() -> None:
-        door.close()
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-
-    stack.push_async_callback(stop)
-    return f"http://{host}:{listening.getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def _binding(name: str) -> Iterator[None]:
-    """An address that cannot be bound is a clear Problem: which of ours it is, and what may be wrong with it."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise Problem("conflict", f"the {name} address cannot be used: another program has it, or it is none of this machine") from error
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside our program: signals are ours."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    return await stack.enter_async_context(serving(build(parts), settings.http))
 
 
 async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str) -> Ingested:

@@ -39,15 +39,7 @@ class Mllp:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self._open),
-            self.host,
-            self.port,
-            ssl=self._tls,
-            ssl_handshake_timeout=min(self._settings.mllp_frame_s, 30.0) if self._tls else None,
-            backlog=512,
-        )
+        self._server = await self._listen()
         self.port = self._server.sockets[0].getsockname()[1]
         self._sweeper = asyncio.create_task(self._sweep())
         log.get("ingress").info("mllp.listening", port=self.port)
@@ -76,6 +68,19 @@ class Mllp:
         """Read the certificate files again; connections that are open keep what they have."""
         if self._tls is not None:
             _load(self._tls, self._settings)
+
+    async def _listen(self) -> asyncio.Server:
+        try:
+            return await asyncio.get_running_loop().create_server(
+                lambda: Connection(self._open),
+                self.host,
+                self.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=min(self._settings.mllp_frame_s, 30.0) if self._tls else None,
+                backlog=512,
+            )
+        except OSError as error:
+            raise Problem("conflict", "the MLLP address cannot be used: another program has it, or it is none of this machine") from error
 
     async def _sweep(self) -> None:
         """End the connections that are overdue."""

@@ -1,0 +1,56 @@
+"""The HTTP server around the application: uvicorn with our loop, our signals and our logs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from penstock.api.app import App
+from penstock.errors import Problem
+
+#: Seconds that requests under way have, once the server stops.
+_STOP_S = 10
+
+
+@asynccontextmanager
+async def serving(app: App, address: str) -> AsyncIterator[str]:
+    """Serve ``app`` at ``HOST:PORT`` (port 0: a free one) until the block is left; yields its URL.
+
+    Leaving ends the streams, lets requests under way finish, then closes. An address that cannot be bound is ``conflict``.
+    """
+    listening = _listen(address)
+    server = _Server(
+        uvicorn.Config(
+            app, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            proxy_headers=False, timeout_graceful_shutdown=_STOP_S,
+        )
+    )  # fmt: skip
+    task = asyncio.create_task(server.serve(sockets=[listening]), name="api")
+    try:
+        yield f"http://{address.rpartition(':')[0]}:{listening.getsockname()[1]}"
+    finally:
+        app.close()
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
+    except (OSError, ValueError) as error:
+        raise Problem("conflict", "the HTTP address cannot be used: another program has it, or it is none of this machine") from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside our program: signals are the program's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
