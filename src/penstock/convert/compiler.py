@@ -45,6 +45,8 @@ RUNTIME: dict[str, Any] = {
 }
 
 Fill = Callable[..., None]
+#: resource type and label
+Label = tuple[str, str]
 Check = Callable[[Run, list[str], int], tuple[bool, ...]]
 
 
@@ -53,18 +55,18 @@ class Reference:
     """`Encounter[1].subject = Patient[1]`; or, with `text`, a constant beside such a reference."""
 
     rule: str
-    type: str
-    label: str
+    target: Label
     names: tuple[str, ...]
     many: tuple[bool, ...]
     last: str
     spelled: str
-    to: str = ""
-    to_label: str = ""
+    to: Label = ("", "")
     text: str = ""
     #: whether it leads from, or to, the very resource that the row fills
     from_own: bool = False
     to_own: bool = False
+    #: the one element on the way, when it does not repeat
+    plain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,17 @@ class Step:
     """One message row: when its condition holds, the segment fills that resource by that function."""
 
     rule: str
-    type: str
-    label: str
+    target: Label
     fill: Fill
     map: str
     references: tuple[Reference, ...]
     condition: str = ""
     #: fills only what another segment has created
     joins: bool = False
+
+    @property
+    def type(self) -> str:
+        return self.target[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +266,7 @@ class Compiler:
             found for text in row.assign.split(";") if text.strip() for found in [self.reference(text.strip(), row, labels)] if found
         )
         joins = node.name in JOINERS and target[:2] in creators
-        return Step(row.rule, target.type, target.label, fill, row.using, references, row.condition, joins)
+        return Step(row.rule, (target.type, target.label), fill, row.using, references, row.condition, joins)
 
     def check(self, steps: Sequence[Step], segment: str) -> Check:
         """One function for all conditions of a node, so that what they read is read once."""
@@ -293,19 +298,21 @@ class Compiler:
             raise Problem("structure", "this reference stands in an element that is none")
         path = [step.name for step in target.path]
         names, last = (tuple(path[:-1]), path[-1]) if found["text"] is not None else (tuple(path), "reference")
+        start = target.type, target.label or labels.get(target.type, "")
+        end = (found["right"], found["label"] or labels.get(found["right"], "")) if found["right"] else ("", "")
+        many_ = tuple(many[: len(names)])
         return Reference(
             row.rule,
-            target.type,
-            target.label or labels.get(target.type, ""),
+            start,
             names,
-            tuple(many[: len(names)]),
+            many_,
             last,
             left,
-            found["right"] or "",
-            (found["label"] or labels.get(found["right"] or "", "")) if found["right"] else "",
+            end,
             found["text"] or "",
-            (target.type, target.label or labels.get(target.type, "")) == own,
-            bool(found["right"]) and (found["right"], found["label"] or labels.get(found["right"], "")) == own,
+            start == own,
+            end == own,
+            names[0] if many_ == (False,) else "",
         )
 
 

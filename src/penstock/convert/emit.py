@@ -144,7 +144,7 @@ class Emitter:
             self.nulls(index, rules, all_rules)
 
     def repeated(self, number: int, rules: Sequence[Rule], all_rules: Sequence[Rule]) -> tuple[str, ...]:
-        """The properties that a field fills, if they depend on its text alone: then the same text in another segment says the same again."""
+        """The properties that a field fills, if they depend on its text alone: the same text in another segment says the same again."""
         if not self.segment or not all(self.alone(number, rule) for rule in rules):
             return ()
         names = {rule.steps[0].name for rule in rules}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from penstock.convert.compiler import Plan, Reference, Step, Structure
+from penstock.convert.compiler import Label, Plan, Reference, Step, Structure
 from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Move
 from penstock.convert.identity import Identities
@@ -33,40 +34,58 @@ class Converted(NamedTuple):
 class Scope:
     """Which instance a label means, seen from a place: the latest one that shares the longest group prefix, and no other group's."""
 
-    def __init__(self, structure: Structure) -> None:
-        self.structure = structure
-        self.index: dict[tuple[str, str, GroupPath], Instance] = {}
-        self.settled: dict[tuple[str, str, GroupPath], tuple[Instance | None, int]] = {}
+    def __init__(self) -> None:
+        self.levels: dict[GroupPath, list[dict[Label, Instance]]] = {}
+        self.views: dict[GroupPath, View] = {}
+        self.settled: dict[tuple[GroupPath, tuple[int, ...]], dict[Label, Instance | None]] = {}
 
-    def register(self, instance: Instance, label: str, path: GroupPath, groups: tuple[int, ...]) -> None:
+    def around(self, path: GroupPath) -> list[dict[Label, Instance]]:
+        """What is registered for each group around a place, innermost first, and for the message."""
+        found = self.levels.get(path)
+        if found is None:
+            found = self.levels[path] = [{}, *(self.around(path[:-1]) if path else ())]
+        return found
+
+    def register(self, instance: Instance, label: Label, path: GroupPath, groups: tuple[int, ...]) -> None:
         instance.depth_of = groups
-        for depth in range(len(path) + 1):
-            self.index[(instance.type, label, path[:depth])] = instance
+        for level in self.around(path):
+            level[label] = instance
 
-    def find(self, type: str, label: str, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
+    def find(self, label: Label, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
         """Longest prefix first; an instance of a sibling occurrence of the same group is not ours."""
-        for depth in range(len(path), -1, -1):
-            found = self.index.get((type, label, path[:depth]))
+        for outwards, level in enumerate(self.around(path)):
+            found = level.get(label)
             if found is not None:
-                return found if depth >= shared(found.depth_of, groups) else None
+                return found if not outwards or len(path) - outwards >= shared(found.depth_of, groups) else None
         return None
 
-    def settle(self, type: str, label: str, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
-        """The same when no instance is added any more: what the groups around a place find is remembered."""
-        found = self.index.get((type, label, path))
-        depth = len(path)
-        if found is None and path:
-            found, depth = self.around(type, label, path[:-1])
-        return found if found is not None and depth >= shared(found.depth_of, groups) else None
+    def view(self, path: GroupPath) -> View:
+        """The same from one place, when no instance is added any more."""
+        found = self.views.get(path)
+        if found is None:
+            groups = tuple([number for number, _ in path])
+            settled = self.settled.setdefault((path[:-1], groups), {})
+            found = self.views[path] = View(self, path, groups, self.around(path)[0], settled)
+        return found
 
-    def around(self, type: str, label: str, path: GroupPath) -> tuple[Instance | None, int]:
-        key = (type, label, path)
-        known = self.settled.get(key)
-        if known is None:
-            found = self.index.get(key)
-            known = (found, len(path)) if found is not None or not path else self.around(type, label, path[:-1])
-            self.settled[key] = known
-        return known
+
+@dataclass(slots=True, eq=False)
+class View:
+    """What labels mean at one place; what the groups around it find is shared with its neighbours."""
+
+    scope: Scope
+    path: GroupPath
+    groups: tuple[int, ...]
+    here: dict[Label, Instance]
+    settled: dict[Label, Instance | None]
+
+    def find(self, label: Label) -> Instance | None:
+        found = self.here.get(label)
+        if found is None:
+            if label not in self.settled:
+                self.settled[label] = self.scope.find(label, self.path, self.groups)
+            found = self.settled[label]
+        return found
 
 
 def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
@@ -95,7 +114,7 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
         path = path if move is not None else ()
         run.paths.append(path)
         run.groups.append(tuple([number for number, _ in path]))
-    scope = Scope(structure)
+    scope = Scope()
     pending: list[Pending] = []
     for position, move in enumerate(moves):
         if move is not None:
@@ -113,7 +132,7 @@ def take(run: Run, scope: Scope, step: Step, position: int, pending: list[Pendin
     """One segment into one resource."""
     segment, path = run.segments[position], run.paths[position]
     groups = run.groups[position]
-    instance = scope.find(step.type, step.label, path, groups)
+    instance = scope.find(step.target, path, groups)
     if instance is None or (instance.creator == segment.name and instance.source != run.sids[position]):
         if step.joins:
             return
@@ -121,7 +140,7 @@ def take(run: Run, scope: Scope, step: Step, position: int, pending: list[Pendin
         step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
         if instance.empty:
             return
-        scope.register(instance, step.label, path, groups)
+        scope.register(instance, step.target, path, groups)
     else:
         step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
     pending.append(Pending(step, position, instance))
@@ -149,9 +168,9 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
 
 def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
     """The instance of a type, of whatever label, nearest to another one."""
-    groups = tuple([number for number, _ in instance.path])
+    view = scope.view(instance.path)
     for label in ("1", "", "n", "2"):
-        found = scope.settle(type, label, instance.path, groups)
+        found = view.find((type, label))
         if found is not None and not found.empty:
             return found
     return None
@@ -162,18 +181,17 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
     for step, position, instance in pending:
         if not step.references or instance.empty:
             continue
-        path = run.paths[position]
-        groups = run.groups[position]
+        view, source = scope.view(run.paths[position]), run.sids[position]
         for reference in step.references:
-            left = instance if reference.from_own else scope.settle(reference.type, reference.label, path, groups)
+            left = instance if reference.from_own else view.find(reference.target)
             if left is None or left.empty:
                 continue
             if reference.text:
-                put(run, left, reference, reference.text, run.sids[position])
+                put(run, left, reference, reference.text, source)
                 continue
-            right = instance if reference.to_own else scope.settle(reference.to, reference.to_label, path, groups)
+            right = instance if reference.to_own else view.find(reference.to)
             if right is not None and not right.empty and right is not left:
-                put(run, left, reference, right.reference, run.sids[position])
+                put(run, left, reference, right.reference, source)
     for node, to in run.references:
         if to.empty:
             node.clear()
@@ -188,6 +206,10 @@ def put(run: Run, instance: Instance, reference: Reference, value: str, source: 
     if mark in run.seen:
         return
     run.seen.add(mark)
+    if reference.plain:
+        instance.body.setdefault(reference.plain, {})[reference.last] = value
+        run.lineage.append((instance.number, f"{reference.plain}.{reference.last}", reference.rule, source))
+        return
     node, at = instance.body, ""
     for name, many in zip(reference.names, reference.many, strict=True):
         if not many:

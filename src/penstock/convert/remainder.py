@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
 HEADS = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "MSA"})
+NUMBERS = tuple(str(number) for number in range(100))
 CODED = frozenset({"CWE", "CE", "CNE", "CF", "IS", "ID"})
 
 
@@ -30,17 +31,18 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
         if move.strayed:
             rest.append((sid, "out of order: read where the structure knows it"))
         reasons = field_reasons(plan, structure, move.node.number, segment.name)
-        for number in range(3 if segment.name == "MSH" else 1, len(segment.fields)):
-            raw = segment.fields[number]
-            if raw:
-                source = f"{sid}-{number}"
-                if source in used:
-                    continue
-                plain = reasons.plain.get(number)
-                if plain and raw != NULL and not run.notes:
-                    rest.append((source, plain))
-                else:
-                    leftover(run, raw, source, used, rest, reasons.get(number, ""), reasons.types.get(number, ""))
+        start = sid + "-"
+        for number, raw in enumerate(segment.fields):
+            if not raw or number < 1 or (number < 3 and segment.name == "MSH"):
+                continue
+            source = start + NUMBERS[number] if number < 100 else f"{start}{number}"
+            if source in used:
+                continue
+            plain = reasons.plain.get(number)
+            if plain and raw != NULL and not run.notes:
+                rest.append((source, plain))
+            else:
+                leftover(run, raw, source, used, rest, reasons.get(number, ""), reasons.types.get(number, ""))
     return rest
 
 
@@ -66,18 +68,19 @@ def leftover(run: Run, raw: str, source: str, used: set[str], rest: list[tuple[s
             rest.append((at, run.notes.get(at) or explain(one, reason, type)))
             continue
         for c, component in enumerate(one.split(run.C), 1):
-            if not component:
-                continue
-            place = f"{at}.{c}"
-            if place in used:
-                continue
-            if run.T not in component:
-                if f"{place}.1" not in used:
-                    rest.append((place, run.notes.get(place) or run.notes.get(place + ".1") or run.notes.get(at) or why(component)))
-                continue
-            for s, part in enumerate(component.split(run.T), 1):
-                if part and f"{place}.{s}" not in used:
-                    rest.append((f"{place}.{s}", run.notes.get(f"{place}.{s}") or run.notes.get(place) or run.notes.get(at) or why(part)))
+            if component and (place := f"{at}.{c}") not in used:
+                parts(run, component, at, place, used, rest)
+
+
+def parts(run: Run, component: str, at: str, place: str, used: set[str], rest: list[tuple[str, str]]) -> None:
+    """The leaves of one component that nothing used."""
+    if run.T not in component:
+        if place + ".1" not in used:
+            rest.append((place, run.notes.get(place) or run.notes.get(place + ".1") or run.notes.get(at) or why(component)))
+        return
+    for s, part in enumerate(component.split(run.T), 1):
+        if part and f"{place}.{s}" not in used:
+            rest.append((f"{place}.{s}", run.notes.get(f"{place}.{s}") or run.notes.get(place) or run.notes.get(at) or why(part)))
 
 
 def why(value: str) -> str:
