@@ -93,7 +93,7 @@ class Outside:
     async def busy(self, more: int = 60) -> None:
         """Wait until so many more messages and creates were confirmed: then the load is real."""
         acked, made = self.acked + more, self.made + more
-        await until(lambda: self.acked >= acked and self.made >= made, within=20)
+        await until(lambda: self.acked >= acked and self.made >= made, within=40)
 
     @property
     def acked(self) -> int:

@@ -21,7 +21,7 @@ pytestmark = [
 
 EXIT_S = 15.0
 START_S = 10.0
-RECOVER_S = 15.0
+RECOVER_S = 30.0
 
 
 async def ready(under_test: Outside) -> bool:

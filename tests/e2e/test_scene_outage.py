@@ -12,7 +12,7 @@ from tests.e2e.conftest import Program, Start
 from tests.e2e.scenes import QUICK, Hook, Told, eventually, faults_of_order, make_site
 
 MESSAGES = 120
-PROMPT_S = 2.0
+PROMPT_S = 5.0
 ANY = {"Accept": "*/*"}
 
 
@@ -32,7 +32,7 @@ def outage(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         (answer,) = program.send(next(traffic))
         assert answer.code == "AA"
     moments["sent"] = time.monotonic()
-    eventually(lambda: len(steady.told) >= len(_feed(program)), within=10, why="the steady webhook does not follow")
+    eventually(lambda: len(steady.told) >= len(_feed(program)), within=20, why="the steady webhook does not follow")
     moments["followed"] = time.monotonic()
     moments["missed"] = len(_feed(program)) - len({(t.subject, t.version) for t in away.told})
     away.open()
