@@ -24,6 +24,7 @@ from penstock.convert import Context, Converted, Plan, convert, merge
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
 from penstock.formats.fhir import json
+from penstock.formats.fhir.validate import require
 from penstock.formats.hl7v2 import parse
 from penstock.inbox import Received
 from penstock.match import Identities
@@ -165,8 +166,11 @@ class Flow:
 
     async def _convert(self, received: Received) -> Work:
         """The message as resources, or why not. Pure work of about a millisecond, so the loop gets a turn after each."""
-        ways, started = self._ways[received.interface], time.perf_counter()
+        ways, started = self._ways.get(received.interface), time.perf_counter()
         work = Work(received)
+        if ways is None:
+            work.problem = Problem("business-rule", "the interface of this message is no longer in the site")
+            return work
         if f"{received.type}^{received.trigger}" in ways.filters:
             work.filtered = "the interface filters this trigger"
             return work
@@ -210,7 +214,9 @@ class Flow:
             cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
             for resource, nulls in zip(resources, _nulls(work), strict=True):
                 key = (resource["resourceType"], resource["id"])
-                current[key] = merge(current.get(key), resource, nulls)
+                before, current[key] = current.get(key), merge(current.get(key), resource, nulls)
+                if current[key] != before:
+                    require(current[key])  # what a converter makes is held to the same rules as what a client sends
                 items.append((work, Item(SYSTEM, Change("update", *key, resource=current[key]), cause)))
         outcomes = await self._store.write_items(tx, [item for _, item in items])
         for (work, _), outcome in zip(items, outcomes, strict=True):
