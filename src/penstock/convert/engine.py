@@ -163,6 +163,7 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
         run.lineage = [entry for entry in run.lineage if entry[0] != one.number]
         run.note(f"{one.source}-1", "the prior record is the surviving one: nothing is merged")
         one.body = {"resourceType": one.type}
+        one.reference = ""
     return [one for one in made if one not in same]
 
 
@@ -177,23 +178,23 @@ def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
 
 
 def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
-    """References: those that the message map makes between resources, then those inside a map."""
+    """References: those that the message map makes between resources, then those inside a map. What stays empty has no reference."""
     for step, position, instance in pending:
-        if not step.references or instance.empty:
+        if not step.references or not instance.reference:
             continue
         view, source = scope.view(run.paths[position]), run.sids[position]
         for reference in step.references:
             left = instance if reference.from_own else view.find(reference.target)
-            if left is None or left.empty:
+            if left is None or not left.reference:
                 continue
             if reference.text:
                 put(run, left, reference, reference.text, source)
                 continue
             right = instance if reference.to_own else view.find(reference.to)
-            if right is not None and not right.empty and right is not left:
+            if right is not None and right.reference and right is not left:
                 put(run, left, reference, right.reference, source)
     for node, to in run.references:
-        if to.empty:
+        if not to.reference:
             node.clear()
             run.untidy = True
         else:

@@ -66,8 +66,11 @@ class Finish:
         return Converted(resources, lineage, nulls, remainder, self.run.steward, self.structure.name, self.plan.version)
 
     def complete(self, instance: Instance) -> None:
+        body = instance.body
         for default in DEFAULTS.get(instance.type, ()):
-            fill(self.run, instance, instance.body, default, "", default.names)
+            if bool(body.get(default.names[0])) == (len(default.names) == 1):
+                continue  # there, or its parent is not
+            fill(self.run, instance, body, default, "", default.names)
 
 
 def fill(run: Run, instance: Instance, node: Resource, default: Default, at: str, names: tuple[str, ...]) -> None:

@@ -43,6 +43,8 @@ def rank(identifier: Resource) -> int:
 
 
 def preferred(body: Resource) -> Resource | None:
+    if "identifier" not in body:
+        return None
     found = [one for one in body.get("identifier", ()) if one.get("value")]
     return min(found, key=rank) if found else None
 
@@ -121,11 +123,13 @@ def order(identities: Identities, instance: Instance) -> str:
 
 
 def concept(code: Resource | None) -> str:
-    for coding in (code or {}).get("coding", ()):
+    if not code:
+        return ""
+    codings = code.get("coding", ())
+    for coding in codings:
         if "code" in coding:
             return f"{coding.get('system', '')}|{coding['code']}"
-    codings = (code or {}).get("coding") or [{}]
-    return str((code or {}).get("text") or codings[0].get("display") or "")
+    return str(code.get("text") or (codings[0].get("display") if codings else "") or "")
 
 
 def observation(identities: Identities, instance: Instance) -> str:
@@ -135,13 +139,18 @@ def observation(identities: Identities, instance: Instance) -> str:
     code = concept(instance.body.get("code"))
     if not parent.strip("|") or not code:
         return ""
-    sub_id = next((sub(e) for e in instance.body.get("extension", ()) if e.get("url") == SUB_ID), "")
     own = preferred(instance.body)
-    return "|".join((parent, instance.creator, code, sub_id, spelled(identities.run, own) if own else ""))
+    return f"{parent}|{instance.creator}|{code}|{sub_id(instance.body)}|{spelled(identities.run, own) if own else ''}"
 
 
-def sub(extension: Resource) -> str:
-    return next((str(one.get("valueString", "")) for one in extension.get("extension", ())), "")
+def sub_id(body: Resource) -> str:
+    """OBX-4, from the extension that holds it."""
+    for extension in body.get("extension", ()):
+        if extension.get("url") == SUB_ID:
+            for one in extension.get("extension", ()):
+                return str(one.get("valueString", ""))
+            return ""
+    return ""
 
 
 def role(identities: Identities, instance: Instance) -> str:
