@@ -86,7 +86,7 @@ class Emitter:
         )
 
     def reads(self) -> list[str]:
-        return [f"    {name} = {text}" for text, name in self.shared.items()]
+        return [f"    {name} = {guarded(text)}" for text, name in self.shared.items()]
 
     def hoisted(self, test: str) -> str:
         """Reads of other fields or components are done once, at the top of the function."""
@@ -119,7 +119,7 @@ class Emitter:
         if self.segment:
             self.add(f'src{number} = f"{{sid}}-{number}"')
             self.add(f"many = run.R in raw{number}")
-            self.add(f"for r, raw in enumerate(raw{number}.split(run.R) if many else (raw{number},), 1):")
+            self.add(f"for r, raw in enumerate(raw{number}.split(run.R), 1) if many else ((1, raw{number}),):")
             self.depth += 1
             self.add("if raw in EMPTY: continue")
             self.add(f'src = f"{{src{number}}}[{{r}}]" if many else src{number}')
@@ -221,6 +221,14 @@ class Emitter:
         else:
             walk.emit()
         self.depth = start
+
+
+def guarded(text: str) -> str:
+    """A read of a field that most segments end before costs no call."""
+    found = re.fullmatch(r"run\.(get|count)\(fields, ([0-9]+)\)", text)
+    if found is None:
+        return text
+    return f"{text} if len(fields) > {found[2]} and fields[{found[2]}] else {'0' if found[1] == 'count' else repr('')}"
 
 
 def value_function(name: str, rules: Sequence[Rule]) -> str:

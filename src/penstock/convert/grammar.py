@@ -27,16 +27,12 @@ class Node:
     rows: list[Row] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
     number: int = 0
+    #: the groups around this node, outermost first, without the message itself
+    groups: tuple[Node, ...] = field(init=False)
 
-    @property
-    def groups(self) -> tuple[Node, ...]:
-        """The groups around this node, outermost first, without the message itself."""
-        line: list[Node] = []
-        node = self.parent
-        while node is not None and node.parent is not None:
-            line.insert(0, node)
-            node = node.parent
-        return tuple(line)
+    def __post_init__(self) -> None:
+        outer = self.parent
+        self.groups = (*outer.groups, outer) if outer is not None and outer.parent is not None else ()
 
     def firsts(self) -> set[str]:
         """The segments that an occurrence of this group may begin with: up to and with its first required member."""

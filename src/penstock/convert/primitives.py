@@ -23,7 +23,7 @@ Primitive = Callable[[Run, str, str], Any]
 
 def string(run: Run, text: str, source: str) -> str | None:
     text = text.strip()
-    if CONTROL.search(text):
+    if not text.isprintable() and CONTROL.search(text):
         text = CONTROL.sub("\ufffd", text)
     return text or None
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
 HEADS = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "MSA"})
-NUMBERS = tuple(str(number) for number in range(100))
 CODED = frozenset({"CWE", "CE", "CNE", "CF", "IS", "ID"})
 
 
@@ -35,14 +34,14 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
         for number, raw in enumerate(segment.fields):
             if not raw or number < 1 or (number < 3 and segment.name == "MSH"):
                 continue
-            source = start + NUMBERS[number] if number < 100 else f"{start}{number}"
+            source = f"{start}{number}"
             if source in used:
                 continue
             plain = reasons.plain.get(number)
             if plain and raw != NULL and not run.notes:
                 rest.append((source, plain))
             else:
-                leftover(run, raw, source, used, rest, reasons.get(number, ""), reasons.types.get(number, ""))
+                leftover(run, raw, source, used, rest, *reasons.of(number))
     return rest
 
 
@@ -111,8 +110,15 @@ class Reasons(dict[int, str]):
     def __init__(self, found: dict[int, str], otherwise: str, mapped: set[int], types: dict[int, str]) -> None:
         super().__init__(found)
         self.otherwise, self.mapped, self.types = otherwise, mapped, types
+        self.known: dict[int, tuple[str, str]] = {}
         #: fields without a target of which nothing more can be said
         self.plain = {number: self.get(number) for number in types if number not in mapped and types[number] not in CODED}
+
+    def of(self, number: int) -> tuple[str, str]:
+        """Why a field has no target ("" where it has one), and its type."""
+        if number not in self.known:
+            self.known[number] = self.get(number, ""), self.types.get(number, "")
+        return self.known[number]
 
     def get(self, number: int, default: str = "") -> str:  # type: ignore[override]
         if number in self.mapped:

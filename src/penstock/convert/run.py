@@ -166,8 +166,8 @@ class Run:
         if field >= len(fields):
             return ""
         raw = fields[field]
-        if not raw:
-            return ""
+        if not raw or raw.isalnum():
+            return raw if component <= 1 and part <= 1 else ""
         if self.R in raw:
             raw = raw.partition(self.R)[0]
         if component:
