@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import uvloop
 
@@ -229,7 +228,7 @@ async def _flow(core: Core, stack: AsyncExitStack) -> None:
         database=await _connected(stack, core.url, 4),
         store=core.store,
         plan=core.plan,
-        ways={channel.interface.name: _ways(channel) for channel in core.site.channels},
+        ways={channel.name: _ways(channel) for channel in core.site.channels},
         clock=core.clock,
         chance=core.chance,
         inbox_bell=core.inbox_bell,
@@ -244,7 +243,7 @@ async def _flow(core: Core, stack: AsyncExitStack) -> None:
 def _ways(channel: Channel) -> Ways:
     blank = Context(
         interface=channel.interface.name,
-        zone=ZoneInfo(channel.interface.zone),
+        zone=channel.zone,
         authorities=channel.authorities,
         code_systems=channel.code_systems,
     )
@@ -297,7 +296,7 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
 
 async def _api(core: Core, stack: AsyncExitStack) -> str:
     settings, database = core.settings, await _connected(stack, core.url, 8)
-    intake = _intake(core, await _receiver(core, stack), next(c for c in core.site.channels if c.interface.name == "http"))
+    intake = _intake(core, await _receiver(core, stack), core.site.channel("http"))
     operator = _operator(core)
     parts = Parts(
         settings=settings,

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from penstock.errors import Problem
 
 ROLES = ("ingress", "flow", "api", "delivery", "console")
+
+#: Several words, in the environment with commas between them.
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(lambda given: given.split(",") if isinstance(given, str) else given)]
 
 
 class Settings(BaseSettings):
@@ -28,7 +32,7 @@ class Settings(BaseSettings):
     database: SecretStr | None = Field(None, description="URL of a PostgreSQL 15 or newer; none means the embedded one.")
     http: str = Field("127.0.0.1:8080", description="HOST:PORT of the HTTP door; port 0 picks a free one.")
     mllp: str = Field("127.0.0.1:2575", description="HOST:PORT of the MLLP listener; port 0 picks a free one.")
-    roles: tuple[str, ...] = Field(("all",), description="Parts that run in this process: all, or some of ROLES.")
+    roles: Words = Field(("all",), description="Parts that run in this process: all, or some of ingress,flow,api,delivery,console.")
     base_url: str | None = Field(None, description="URL under which clients see the HTTP door, where it is not its own address.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 
@@ -62,12 +66,19 @@ class Settings(BaseSettings):
     delivery_retry_s: float = Field(1.0, description="Seconds before the first retry; doubles each time, with jitter.")
     delivery_retry_cap_s: float = Field(3600.0, description="Longest time between two retries, in seconds.")
     delivery_horizon_s: float = Field(3 * 86400.0, description="Seconds after which an undelivered event becomes a dead letter.")
-    delivery_allow: tuple[str, ...] = Field(
+    delivery_allow: Words = Field(
         (), description="Hosts or CIDR networks that outgoing requests may reach although they are private or loopback addresses."
     )
 
     # the embedded database
     pg_shared_buffers_mb: int = Field(128, description="shared_buffers of the embedded PostgreSQL, in MB.")
+
+    @field_validator("roles")
+    @classmethod
+    def _known(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        if not roles or not set(roles) <= {"all", *ROLES}:
+            raise ValueError("roles are all, or some of " + ", ".join(ROLES))
+        return roles
 
     def runs(self, role: str) -> bool:
         """Whether this process plays a role of :data:`ROLES`."""

@@ -104,7 +104,7 @@ def test_synthea_bundles_load_and_read_back_equal(program: Program, data_sets: P
             answer = client.post("/fhir", content=bytes(raw), headers={"Content-Type": "application/fhir+json"})
             assert answer.status_code == 200, answer.text[:500]
             expected.update(entry["resource"]["resourceType"] for entry in bundle["entry"])
-            if number % 25 == 0:
+            if number % 5 == 0:
                 sampled += _stored(bundle, answer.json())
         for type_, count in expected.items():
             total = client.get(f"/fhir/{type_}", params={"_summary": "count"}).json()["total"]

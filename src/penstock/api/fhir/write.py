@@ -22,6 +22,8 @@ from penstock.store import Cause, Change, Written
 async def create(parts: Parts, request: Request) -> Reply:
     """``POST /fhir/{type}``; with ``If-None-Exist`` it creates nothing where the query finds one already."""
     resource = await _resource(request, type_of(request))
+    if {name for name, _ in request.arguments()} - {*FORM}:
+        raise Problem("not-supported", "a create takes no query: a conditional one has it in If-None-Exist", at="http.query")
     criteria = request.header(b"if-none-exist")
     if criteria is not None:
         request.access.require("search", type_of(request))
