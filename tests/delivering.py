@@ -104,7 +104,7 @@ class House:
     async def until(self, done: Callable[[dict[str, int]], bool], seconds: float = 20) -> dict[str, int]:
         """Wait until the counts satisfy a condition."""
         async with asyncio.timeout(seconds):
-            while not done(found := await self.counts()):  # noqa: ASYNC110 -- the database cannot wake us
+            while not done(found := await self.counts()):
                 await asyncio.sleep(0.02)
         return found
 

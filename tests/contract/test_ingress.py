@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.ingress_door import adt, client, door, intake, stored
 
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import parse, wrap
 from penstock.inbox import Receiver, find
 from penstock.ingress import HTTP, INGRESS, MLLP, Interface, ingest
+from tests.ingress_door import adt, client, door, intake, stored
 
 #: Sends messages in one way and gives the acknowledgement of each.
 Play = Callable[[Any, list[bytes]], Awaitable[list[bytes]]]

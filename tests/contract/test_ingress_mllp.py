@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import trustme
 from prometheus_client import REGISTRY
-from tests.ingress_door import adt, client, door, settings, stored, told
 
 from penstock.db import Database
 from penstock.errors import Problem
@@ -20,6 +19,7 @@ from penstock.formats.hl7v2 import parse, wrap
 from penstock.inbox import Accepted, Arrival, Receiver, bury, done
 from penstock.ingress import MLLP, Interface, Settling
 from penstock.ingress.mllp import address, tls_context
+from tests.ingress_door import adt, client, door, settings, stored, told
 
 
 @pytest.fixture

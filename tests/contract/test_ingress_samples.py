@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.ingress_door import client, door
 
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import header, parse, split_batch, wrap
 from penstock.inbox import Receiver, counts
+from tests.ingress_door import client, door
 
 NOT_MESSAGES = (".json", ".fhir", ".csv", ".md", ".xml")
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ingress_door import adt
 
 from penstock.errors import MEANINGS, Problem
 from penstock.inbox import digest
 from penstock.ingress import MLLP, Interface
 from penstock.ingress.arrival import MOST_KEYS, Arrived, arrive, outcome
+from tests.ingress_door import adt
 
 NOW = datetime(2025, 4, 13, tzinfo=UTC)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.ingress_door import adt, intake
-
 from penstock.formats.hl7v2 import wrap
 from penstock.inbox import Accepted, Arrival
 from penstock.ingress.connection import AT_ONCE, FRAMES_AT_ONCE, Connection, Limits, Open
+from tests.ingress_door import adt, intake
 
 
 class Wire(asyncio.Transport):
