@@ -36,6 +36,9 @@ _log = log.get("flow")
 _MESSAGES = Counter("penstock_flow_messages_total", "Messages that the flow finished, by outcome.", ["interface", "outcome"])
 _SECONDS = Histogram("penstock_flow_stage_seconds", "Time of one message in one stage.", ["stage"])
 
+#: So often may the program end with a message at its first attempts before that message is held to be the reason.
+_DEATHS = 10
+
 Resource = dict[str, Any]
 Key = tuple[str, str]
 
@@ -124,7 +127,7 @@ class Flow:
         """Process the oldest message by itself; its failure is settled in the transaction that still holds its lane.
 
         The first messages after a start are marked before they are tried: a message that ends the program each time (with all the
-        memory there is, say) is known by its marks, and quarantined when it has as many as it may have attempts.
+        memory there is, say) is known by its marks, and quarantined when it has too many.
         """
         async with self._database.transaction() as tx:
             received = await inbox.claim(tx, limit=1)
@@ -142,7 +145,7 @@ class Flow:
 
     async def _mark(self, message: Received) -> None:
         """Count an attempt that is about to be made, in a transaction of its own, so that the count outlives us."""
-        if message.attempts >= self._attempts:
+        if message.attempts >= max(self._attempts, _DEATHS):
             raise Problem("exception", "the program ended each time that it processed this message")
         async with self._database.transaction() as tx:
             await inbox.mark(tx, message.inbox_id)

@@ -24,6 +24,7 @@ class Sender:
     persons: list[Person]
     name: str
     port: int = 0
+    pause_s: float = 0.0
     acked: dict[str, bytes] = field(default_factory=dict)
     sent_to: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     in_flight: bool = False
@@ -62,6 +63,7 @@ class Sender:
                 await asyncio.sleep(0.05)
             self.acked[control_id] = message
             self.sent_to[person.mrn] = number
+            await asyncio.sleep(chance.uniform(0, 2 * self.pause_s))
         if writer is not None:
             writer.close()
 
