@@ -138,7 +138,7 @@ class Run:
             return
         cut = len(sid)
         lineage = [(path, rule, source[cut:]) for _, path, rule, source in self.lineage[begun[0] :]]
-        told[key] = ([(name, renewed(out[name])) for name in names if name in out], lineage)
+        told[key] = ([(name, renewed(value)) for name, value in out.items() if name in names], lineage)
 
     def text(self, raw: str) -> str:
         """The first part of a raw value, unescaped."""

@@ -1,0 +1,44 @@
+"""The same text in the same field of several segments is converted once; each resource has its own parts and its own lineage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock import convert
+from penstock.convert import Context, Converted
+from penstock.formats.hl7v2 import parse
+
+HEAD = "MSH|^~\\&|LAB|NORTHGATE|||20250414120000+0000||ORU^R01^ORU_R01|1|P|2.5.1\rPID|1||1^^^NORTHGATE^MR\rOBR|1||F1^LAB|24323-8^Panel^LN\r"
+RESULT = "OBX|1|NM|2951-2^Sodium^LN||139|mmol/L^^UCUM|136-145|N~X|||F|||20250414113000+0000\r"
+
+
+def converted(text: str) -> Converted:
+    return convert.convert(parse(text), convert.plan(), Context())
+
+
+def observations(result: Converted) -> list[tuple[dict[str, Any], list[tuple[str, str, str]]]]:
+    """Each Observation without its id, and its lineage."""
+    return [
+        (
+            {name: value for name, value in one.items() if name != "id"},
+            [(path, rule, source) for at, path, rule, source in result.lineage if at == number],
+        )
+        for number, one in enumerate(result.resources)
+        if one["resourceType"] == "Observation"
+    ]
+
+
+def test_a_repeated_result_is_what_it_is_alone_with_its_own_lineage() -> None:
+    [(alone, steps)] = observations(converted(HEAD + RESULT))
+    found = observations(converted(HEAD + RESULT * 3))
+    assert [body for body, _ in found] == [alone] * 3
+    for number, (_, lineage) in enumerate(found, 1):
+        assert lineage == [(path, rule, source.replace("OBX", f"OBX[{number}]", 1)) for path, rule, source in steps]
+
+
+def test_repeated_results_share_no_part_that_can_change() -> None:
+    first, second = (body for body, _ in observations(converted(HEAD + RESULT * 2)))
+    first["code"]["coding"].append({})
+    first["interpretation"].pop()
+    assert len(second["code"]["coding"]) == 1
+    assert len(second["interpretation"]) == 2
