@@ -349,7 +349,6 @@ async def test_processing_that_takes_too_long_is_an_error_answer(inbox: Receiver
     assert await stored(database) == [("M1", "ready")]
 
 
-@pytest.mark.req("SE-03")
 async def test_a_sender_that_the_interface_does_not_know_is_refused(inbox: Receiver, database: Database) -> None:
     interface = Interface(name="mllp", facilities=frozenset({"FAC"}), processing_ids=frozenset({"P"}))
     async with door(inbox, interface) as mllp, client(mllp) as sender:

@@ -64,7 +64,6 @@ def test_all_bad_rows_are_reported_at_once() -> None:
 MESSAGE = "MSH|^~\\&|A|B|||20250101||ADT^A08|1|P|2.5\rPID|1||7^^^X^MR||Doe^Ann||19800101|F||2106-3^White^HL70005\rZPI|blue"
 
 
-@pytest.mark.req("V2-11")
 def test_an_overlay_wins_and_changes_the_version() -> None:
     row = Row("PID[Patient]:23#9", "PID-8", "CWE", "", "extension[99].valueString")
     url = Row("PID[Patient]:23#10", "PID-8", "CWE", "", "extension[99].url", assign='"https://example.org/sex-as-sent"')
@@ -83,7 +82,6 @@ def test_an_overlay_can_switch_a_row_off() -> None:
     assert ("PID-7", "the site does not want it") in result.remainder
 
 
-@pytest.mark.req("V2-12")
 def test_an_undeclared_z_segment_is_reported() -> None:
     assert ("ZPI", "undeclared Z segment") in convert.convert(parse(MESSAGE), convert.plan(), Context()).remainder
 

@@ -57,7 +57,7 @@ def test_it_becomes_an_inpatient_encounter_whose_start_falls_back_to_the_event(a
         assert location["name"] == "Room2"
 
 
-@pytest.mark.req("V2-13", "OB-06", "OB-09")
+@pytest.mark.req("V2-13", "OB-09")
 def test_one_trace_shows_each_hop(admitted: Program) -> None:
     shown = admitted.cli("trace", "MSG001", "--json")
     assert shown.returncode == 0, shown.stderr

@@ -57,7 +57,7 @@ def test_the_admission_became_a_patient_and_an_encounter_and_the_webhook_was_tol
     assert (versions, changes > 80) == (1, True)
 
 
-@pytest.mark.req("V2-13", "OB-06")
+@pytest.mark.req("V2-13")
 def test_its_trace_goes_from_the_connection_to_the_webhook(demo: tuple[Program, list[str]]) -> None:
     hops = _section(demo[1], "Its trace, from the connection to the webhook:")
     stages = [hop.split()[3] for hop in hops[1:]]

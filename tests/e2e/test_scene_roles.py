@@ -101,7 +101,7 @@ def _told(pieces: Pieces) -> dict[str, int]:
     return newest
 
 
-@pytest.mark.req("V2-14", "HY-02", "HY-03", "EV-04")
+@pytest.mark.req("V2-14", "EV-04")
 def test_a_queue_without_workers_fills_and_two_of_each_empty_it_in_order_and_once(pieces: Pieces) -> None:
     sent = PATIENTS * (MOVES + 4)
     assert pieces.answers == {b"AA": sent}

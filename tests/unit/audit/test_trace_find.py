@@ -59,13 +59,12 @@ async def stored(database: Database) -> Event:
 WHOLE = [("received", "durable"), ("converted", "ok"), ("processed", "stored"), ("stored", "create"), ("delivered", "delivered")]
 
 
-@pytest.mark.req("OB-06", "OB-09")
+@pytest.mark.req("OB-09")
 @pytest.mark.parametrize("key", [value for _, value in KEYS] + [TRACE, "Patient/1", "Patient/1/_history/1"])
 async def test_every_name_of_a_message_leads_to_all_of_its_hops(database: Database, stored: Event, key: str) -> None:
     assert sorted(await _stages(database, key)) == sorted(WHOLE)
 
 
-@pytest.mark.req("OB-06")
 async def test_the_id_of_an_event_leads_back_to_its_message(database: Database, stored: Event) -> None:
     assert sorted(await _stages(database, str(stored.id))) == sorted(WHOLE)
 

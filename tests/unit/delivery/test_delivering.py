@@ -69,7 +69,6 @@ async def test_a_patient_whose_event_is_refused_does_not_hold_up_the_others(data
     assert {told.json["partitionkey"] for told in subscriber.confirmed} == {"Patient/1"}
 
 
-@pytest.mark.req("EV-12")
 async def test_a_dead_subscriber_delays_no_other_and_catches_up_when_it_starts(database: Database) -> None:
     house = House(database)
     stopped = Subscriber()

@@ -26,7 +26,6 @@ async def ask(house: House, request: Request) -> tuple[Preview, int]:
     return planned, count
 
 
-@pytest.mark.req("EV-09")
 async def test_a_new_consumer_is_told_a_window_and_the_preview_has_said_how_much(database: Database) -> None:
     house = House(database)
     await house.write(*[observation(n, str(n % 3)) for n in range(30)], Version("Patient", "7"))
@@ -47,7 +46,6 @@ async def test_a_new_consumer_is_told_a_window_and_the_preview_has_said_how_much
     assert {told.json["replay"] for told in subscriber.told} == {"1"}
 
 
-@pytest.mark.req("EV-09")
 async def test_what_was_confirmed_is_not_told_again_unless_it_is_asked_for(database: Database) -> None:
     house = House(database)
     async with Subscriber().listening() as subscriber, house.delivering():

@@ -25,7 +25,6 @@ def test_escaped_text_holds_no_delimiter_and_no_control_character(text: str, del
     assert not any(ord(character) < 32 and character != "\t" for character in written)
 
 
-@pytest.mark.req("SE-03")
 @given(st.lists(st.text(), min_size=1, max_size=5))
 def test_no_content_can_create_a_segment_or_a_field(values: list[str]) -> None:
     head = ("MSH", ["APP", "FAC", "APP", "FAC", "20250101", None, ("ADT", "A01"), "1", "P", "2.5"])
