@@ -82,7 +82,7 @@ def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterw
         runner.run(_serve(settings, on_ready or _say_ready, afterwards))
 
 
-def _tame_gc() -> None:
+def tame_gc() -> None:
     """What was made so far (tables, compiled maps) lives for ever and is not looked at again; cycles are rare, so looks are rarer."""
     gc.collect()
     gc.freeze()
@@ -121,7 +121,7 @@ async def program(settings: Settings) -> AsyncIterator[Running]:
             mllp = await _listen(core, stack)
         if settings.runs("api"):
             http = await _api(core, stack)
-        _tame_gc()
+        tame_gc()
         found = Running(http, mllp, os.getpid(), settings.base_url)
         running.announce(settings.data, found)
         stack.callback(running.withdraw, settings.data)
