@@ -5,29 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import count, cycle
-from typing import Any
 
 import uvloop
 
+from benchmarks.bare import bare_rates
 from benchmarks.load import http_request, run
 from benchmarks.serve import Served, served
 from penstock import events
 from penstock.auth.access import SYSTEM
 from penstock.client import Client
 from penstock.clock import SystemClock
-from penstock.db import Tx, connect
+from penstock.db import connect
 from penstock.samples.people import transaction, vitals
 from penstock.store import Cause, Change, Store, Writer
-
-_BARE = """insert into bare (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)
-select rid, self, ver, tenant, pat, code, dlo, dhi, tok::int8[], id, content
-from unnest($1::text::int8[], $2::text::int8[], $3::text::int4[], $4::text::int4[], $5::text::int8[], $6::text::int8[],
-            $7::text::int8[], $8::text::int8[], $9::text[], $10::text[], $11::bytea[])
-  as w (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)"""
-_NUMBERS = ("rid", "self", "ver", "tenant", "pat", "code", "dlo", "dhi")
 
 
 def creates(seconds: float) -> None:
@@ -42,79 +34,15 @@ def creates(seconds: float) -> None:
 
 
 async def _against_bare(program: Served, seconds: float) -> None:
-    """Ratios to two baselines: the bare insert by 64 clients who each bring a row, and by one who brings 64 at a time."""
-    rows = await _rows(program.database)
     store = await _store_rate(program.database, seconds)
     requests = (http_request("POST", "/fhir/Observation", program.token, body) for body in observations())
     http = (await run(*program.http, requests, connections=64, seconds=seconds)).rate
-    clients = await _bare(program.database, rows, partial(_one_row_each, seconds=seconds))
-    batches = await _bare(program.database, rows, partial(_batches, seconds=seconds))
-    print(f"  bare unnest insert of the same rows: {clients:,.0f}/s by 64 clients with a row each, {batches:,.0f}/s in batches of 64")
-    for name, rate in (("the store (index, compress, history, events)", store), ("HTTP (token, parse, validate, store, answer)", http)):
-        print(f"  {name:<46} {rate:6,.0f}/s = {100 * rate / clients:.0f} % and {100 * rate / batches:.0f} %", flush=True)
-
-
-async def _rows(url: str) -> list[Any]:
-    database = await connect(url, size=1)
-    async with database.connection() as tx:
-        rows = await tx.fetch("select rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content from r_observation limit 30000")
-    await database.close()
-    return rows
-
-
-async def _bare(url: str, rows: list[Any], load: Callable[[Tx, list[Any]], Awaitable[float]]) -> float:
-    """Rows a second of ``load`` into an empty copy of the real table with the same indexes."""
-    database = await connect(url, size=1)
-    async with database.connection() as tx:
-        await tx.execute("drop table if exists bare; create table bare (like r_observation including all)")
-        rate = await load(tx, rows)
-        await tx.execute("drop table bare")
-    await database.close()
-    return rate
-
-
-async def _batches(tx: Tx, rows: list[Any], *, seconds: float) -> float:
-    ready = [_columns(rows[at : at + 64]) for at in range(0, len(rows), 64)]
-    done, start = 0, time.perf_counter()
-    for columns in ready:
-        await tx.execute(_BARE, *columns)
-        done += len(columns[-1])
-        if time.perf_counter() - start > seconds:
-            break
-    return done / (time.perf_counter() - start)
-
-
-async def _one_row_each(tx: Tx, rows: list[Any], *, seconds: float) -> float:
-    """64 tasks that each bring one row and wait until it is durable; what waits together is one insert."""
-    waiting: list[tuple[Any, asyncio.Future[None]]] = []
-    left, start = iter(rows), time.perf_counter()
-    done = 0
-
-    async def client() -> None:
-        nonlocal done
-        for row in left:
-            durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            waiting.append((row, durable))
-            await durable
-            done += 1
-            if time.perf_counter() - start > seconds:
-                break
-
-    clients = [asyncio.create_task(client()) for _ in range(64)]
-    while not all(task.done() for task in clients):
-        await asyncio.sleep(0)
-        batch, waiting[:] = list(waiting), []
-        if batch:
-            await tx.execute(_BARE, *_columns([row for row, _ in batch]))
-            for _, durable in batch:
-                durable.set_result(None)
-    return done / (time.perf_counter() - start)
-
-
-def _columns(rows: list[Any]) -> list[Any]:
-    numbers = [f"{{{','.join('null' if row[name] is None else str(row[name]) for row in rows)}}}" for name in _NUMBERS]
-    tokens = [f"{{{','.join(map(str, row['tok']))}}}" for row in rows]
-    return [*numbers, tokens, [row["id"] for row in rows], [row["content"] for row in rows]]
+    bare = await bare_rates(program.database)
+    for name, rate in bare.items():
+        print(f"  bare unnest insert, 64 creates a transaction, durable: {name:<32} {rate:7,.0f}/s")
+    for name, rate in (("the store, 64 clients", store), ("HTTP, 64 clients", http)):
+        shares = ", ".join(f"{100 * rate / each:.0f} % of {what}" for what, each in bare.items())
+        print(f"  {name:<22} {rate:7,.0f}/s = {shares}", flush=True)
 
 
 async def _store_rate(url: str, seconds: float) -> float:

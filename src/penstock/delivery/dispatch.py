@@ -78,6 +78,8 @@ class Dispatcher:
             if moved:
                 wake()
                 wait = _IDLE_S[0]
+                if moved < self._limit:
+                    await asyncio.sleep(wait)  # each step is a commit: under load the next one takes along what comes meanwhile
             else:
                 await self._hear(wait)
                 wait = min(wait * 2, _IDLE_S[1])
