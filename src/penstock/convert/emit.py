@@ -138,7 +138,8 @@ class Emitter:
         self.depth = start
         self.depth -= 2 if self.segment else 1
         if names:
-            self.add(f"    if fresh: run.remember(told, ({number}, raw{number}), begun, {names!r}, me, out, sid)")
+            self.add(f"    if begun: run.remember(told, key{number}, begun, {names!r}, me, out, sid)")
+            self.add(f"    elif fresh: told[key{number}] = ()")
             self.depth -= 1
         if self.segment:
             self.nulls(index, rules, all_rules)
@@ -161,15 +162,19 @@ class Emitter:
         return all(not ref.name or (ref.name == self.segment and ref.numbers[:1] == (number,)) for ref in read)
 
     def again(self, number: int, names: Sequence[str]) -> None:
-        """The same text in the same field of another segment of this name is not converted again."""
+        """The same text in the same field of another segment of this name is not converted again.
+
+        A text is remembered when it comes the second time: most texts, such as the codes of a panel, come once.
+        """
         self.retold = True
         self.add(f"fresh = told is not None and {' and '.join(f'{name!r} not in out' for name in names)}")
-        self.add(f"if fresh and ({number}, raw{number}) in told:")
-        self.add(f"    for name, value in told[({number}, raw{number})][0]: out[name] = value if type(value) is str else renewed(value)")
-        self.add(f"    run.lineage += [(me, path, rule, sid + tail) for path, rule, tail in told[({number}, raw{number})][1]]")
+        self.add(f"known = told.get(key{number} := ({number}, raw{number})) if fresh else None")
+        self.add("if known:")
+        self.add("    for name, value in known[0]: out[name] = value if type(value) is str else renewed(value)")
+        self.add("    run.lineage += [(me, path, rule, sid + tail) for path, rule, tail in known[1]]")
         self.add("else:")
         self.depth += 1
-        self.add("if fresh: begun = run.extent()")
+        self.add("begun = run.extent() if known is not None else None")
 
     def recall(self, number: int, head: tuple[Step, Step], rule: Rule) -> None:
         """The same person or organization in the same field of another segment is the same resource."""

@@ -49,7 +49,8 @@ Lineage = tuple[int, str, str, str]
 
 #: what a field became: its properties, and their lineage without the resource and the segment
 Said = tuple[list[tuple[str, Any]], list[tuple[str, str, str]]]
-Told = dict[tuple[int, str], Said]
+#: by field and text; () for a text that came once
+Told = dict[tuple[int, str], Said | tuple[()]]
 
 
 class Null(NamedTuple):
