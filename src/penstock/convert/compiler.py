@@ -65,8 +65,9 @@ class Reference:
     #: whether it leads from, or to, the very resource that the row fills
     from_own: bool = False
     to_own: bool = False
-    #: the one element on the way, when it does not repeat
+    #: the one element on the way, when it does not repeat, and the path of what is set there
     plain: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +302,7 @@ class Compiler:
         start = target.type, target.label or labels.get(target.type, "")
         end = (found["right"], found["label"] or labels.get(found["right"], "")) if found["right"] else ("", "")
         many_ = tuple(many[: len(names)])
+        plain = names[0] if many_ == (False,) else ""
         return Reference(
             row.rule,
             start,
@@ -312,7 +314,8 @@ class Compiler:
             found["text"] or "",
             start == own,
             end == own,
-            names[0] if many_ == (False,) else "",
+            plain,
+            f"{plain}.{last}" if plain else "",
         )
 
 

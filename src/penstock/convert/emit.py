@@ -104,6 +104,8 @@ class Emitter:
         else:
             opening = [f"def {self.name}(run, me, raw, delim, out, at, src):", "parts = raw.split(delim)", "size = len(parts)"]
             opening += ["sub = run.T if delim == run.C else NEVER", "whole, base = raw, src"]
+            # most values have neither subcomponents nor escapes: then a component is its own leaf
+            opening += ["plain = delim == run.C and run.T not in raw and run.E not in raw"]
         opening += ["log = run.lineage.append", *(["S = {}", "r = 1"] if self.segment else [])]
         return "\n    ".join(opening)
 
@@ -171,7 +173,7 @@ class Emitter:
         self.add(f"known = told.get(key{number} := ({number}, raw{number})) if fresh else None")
         self.add("if known:")
         self.add("    for name, value in known[0]: out[name] = value if type(value) is str else renewed(value)")
-        self.add("    run.lineage += [(me, path, rule, sid + tail) for path, rule, tail in known[1]]")
+        self.add("    for path, rule, tail in known[1]: log((me, path, rule, sid + tail))")
         self.add("else:")
         self.depth += 1
         self.add("begun = run.extent() if known is not None else None")

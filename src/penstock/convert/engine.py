@@ -43,7 +43,7 @@ class Scope:
         """What is registered for each group around a place, innermost first, and for the message."""
         found = self.levels.get(path)
         if found is None:
-            found = self.levels[path] = [{}, *(self.around(path[:-1]) if path else ())]
+            found = self.levels[path] = [{}, *self.around(path[:-1])] if path else [{}]
         return found
 
     def register(self, instance: Instance, label: Label, path: GroupPath, groups: tuple[int, ...]) -> None:
@@ -113,8 +113,9 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
         moves.append(move)
         path = path if move is not None else ()
         run.paths.append(path)
-        run.groups.append(tuple([number for number, _ in path]))
+        run.groups.append(move.node.numbers if move is not None else ())
     scope = Scope()
+    chosen: dict[tuple[int, tuple[bool, ...]], tuple[Step, ...]] = {}
     pending: list[Pending] = []
     for position, move in enumerate(moves):
         if move is not None:
@@ -122,7 +123,10 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
             check = structure.checks.get(move.node.number)
             if check is not None:
                 held = check(run, message.segments[position].fields, position)
-                steps = tuple([step for step, holds in zip(steps, held, strict=True) if holds])
+                key = move.node.number, held
+                if key not in chosen:
+                    chosen[key] = tuple(step for step, holds in zip(steps, held, strict=True) if holds)
+                steps = chosen[key]
             for step in steps:
                 take(run, scope, step, position, pending)
     return run, moves, scope, pending
@@ -209,7 +213,7 @@ def put(run: Run, instance: Instance, reference: Reference, value: str, source: 
     run.seen.add(mark)
     if reference.plain:
         instance.body.setdefault(reference.plain, {})[reference.last] = value
-        run.lineage.append((instance.number, f"{reference.plain}.{reference.last}", reference.rule, source))
+        run.lineage.append((instance.number, reference.path, reference.rule, source))
         return
     node, at = instance.body, ""
     for name, many in zip(reference.names, reference.many, strict=True):

@@ -29,6 +29,7 @@ class Node:
     number: int = 0
     #: the groups around this node, outermost first, without the message itself
     groups: tuple[Node, ...] = field(init=False)
+    numbers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         outer = self.parent
@@ -83,6 +84,7 @@ def tree(name: str, rows: Iterable[Row]) -> Node:
     for number, node in enumerate(walk(root)):
         node.number = number
         node.depth = len(node.groups)
+        node.numbers = tuple(group.number for group in node.groups)
     return root
 
 

@@ -14,7 +14,6 @@ from penstock.formats.hl7v2.times import to_fhir
 #: FHIR R4 decimal: 18 significant digits are enough for any measurement; no exponent, so that precision is what was written.
 NUMBER = re.compile(r"\s*\+?(-?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18}))\s*$")
 CODE = re.compile(r"\S+( \S+)*$")
-BLANK = re.compile(r"\s")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 BOOLEANS = {"Y": True, "N": False, "YES": True, "NO": False, "TRUE": True, "FALSE": False, "1": True, "0": False}
 
@@ -41,7 +40,7 @@ def code(run: Run, text: str, source: str) -> str | None:
 
 def uri(run: Run, text: str, source: str) -> str | None:
     text = text.strip()
-    if BLANK.search(text) or not text:
+    if len(text.split()) != 1:
         run.note(source, "a URI holds no blanks")
         return None
     return text

@@ -136,7 +136,8 @@ class Walk:
         elif rule.using is not None:
             self.add(f"text, leaf = {rule.using.function}(run, {self.raw()}, src)")
         else:
-            self.add("text, leaf = run.leaf(raw, src)")
+            plain = "(raw, src) if plain else " if not self.emitter.segment and rule.number else ""
+            self.add(f"text, leaf = {plain}run.leaf(raw, src)")
 
     def raw(self) -> str:
         """The raw value and what cuts it, as the arguments of a data type map."""
