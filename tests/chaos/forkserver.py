@@ -33,7 +33,8 @@ def child(command: dict[str, Any]) -> None:
     log = os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)
     if command.get("defect"):
-        (plant.DEFECTS | plant.MISFORTUNES)[command["defect"]]()
+        plant_it, _ = (plant.DEFECTS | plant.MISFORTUNES)[command["defect"]]
+        plant_it()
     if command.get("crash"):
         plant.crash_at(*command["crash"])
 

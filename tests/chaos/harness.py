@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from penstock.db import connect
+from penstock.db import Database, connect
 from tests.chaos.oracle import Sender, Subscriber, senders
 
 ROOT = Path(__file__).parents[2]
@@ -208,16 +208,9 @@ async def compare(outside: list[Sender], subscriber: Subscriber, database_url: s
     """Everything that was promised and is not so. Waits for the backlog to drain first, at most ``patience_s``."""
     database = await connect(database_url, size=2)
     try:
-        deadline = time.monotonic() + patience_s
-        while True:
-            async with database.connection() as tx:
-                waiting = await tx.fetchval("select count(*) from inbox where state in ('ready', 'postponed')")
-                events = await tx.fetch("select id::text, type || '/' || resource_id as subject, ver from event order by seq")
-            drained = not waiting and {(e["id"], e["subject"], e["ver"]) for e in events} <= set(subscriber.seen)
-            if drained or time.monotonic() > deadline:
-                break
-            await asyncio.sleep(0.1 if len(events) < 10_000 else 3)
+        await _drained(database, patience_s)
         async with database.connection() as tx:
+            events = await tx.fetch("select id::text, type || '/' || resource_id as subject, ver from event order by seq")
             messages = await tx.fetch("select control_id, state, count(*) as n from inbox group by 1, 2")
             raw = await tx.fetch("select i.control_id, b.raw from inbox i join inbox_body b using (id, received_at)")
             versions = await tx.fetch("select resource_id, max(ver) as newest from event where type = 'Encounter' group by 1")
@@ -228,6 +221,22 @@ async def compare(outside: list[Sender], subscriber: Subscriber, database_url: s
         *_effects(outside, versions),
         *_events(events, subscriber),
     ]
+
+
+_LEFT = """
+select (select count(*) from inbox where state in ('ready', 'postponed'))
+     + (select count(*) from event where seq > (select seq from delivery_cursor))
+     + (select count(*) from delivery where state = 'pending')
+"""
+
+
+async def _drained(database: Database, patience_s: float) -> None:
+    """Wait until the program itself says that it has nothing left to do, and a little for what is on the wire."""
+    deadline = time.monotonic() + patience_s
+    async with database.connection() as tx:
+        while await tx.fetchval(_LEFT) and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(0.5)
 
 
 def _messages(outside: list[Sender], rows: list[Any], raw: dict[str, bytes]) -> list[str]:

@@ -142,13 +142,13 @@ def deadly_message() -> None:
     patch("penstock.flow", "convert", wrap)
 
 
-#: Name of a planted defect to what plants it, and the fault that the harness must find.
-DEFECTS: dict[str, Callable[[], None]] = {
-    "ack before commit": ack_before_commit,
-    "lost event": lost_event,
-    "double store": double_store,
-    "delivery marked before it is sent": delivery_forgotten,
+#: Name of a planted defect to what plants it, and the words of the fault by which the harness must find it.
+DEFECTS: dict[str, tuple[Callable[[], None], str]] = {
+    "ack before commit": (ack_before_commit, "an acknowledged message is stored 0 times"),
+    "lost event": (lost_event, "an event is missing"),
+    "double store": (double_store, "an acknowledged message is stored 2 times"),
+    "delivery marked before it is sent": (delivery_forgotten, "an event was not delivered"),
 }
 
 #: Misfortunes that are nobody's defect, by name.
-MISFORTUNES: dict[str, Callable[[], None]] = {"deadly message": deadly_message}
+MISFORTUNES: dict[str, tuple[Callable[[], None], str]] = {"deadly message": (deadly_message, "")}
