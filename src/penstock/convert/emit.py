@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from penstock.convert import conditions, shape, sources
-from penstock.convert.conditions import Ref
+from penstock.convert.conditions import Condition, Junction, Ref, Test
 from penstock.convert.paths import Step
 from penstock.convert.rule import Rule, null_path, pivot, repeating, spell
 from penstock.convert.sources import Here
 from penstock.convert.walk import Walk
 
 #: reads that do not depend on the repetition at hand
-READ = re.compile(r"run\.(?:get|count)\(fields, [0-9]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
+READ = re.compile(r"numeric\(run\.get\(fields, [0-9]+\)\)|run\.(?:get|count)\(fields, [0-9]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
 
 
 class Emitter:
@@ -92,9 +92,8 @@ class Emitter:
         """Reads of other fields or components are done once, at the top of the function."""
 
         def name(found: re.Match[str]) -> str:
-            return self.shared.setdefault(
-                found[0], "seen_" + ("count_" if ".count(" in found[0] else "") + re.sub(r"[^0-9]+", "_", found[0]).strip("_")
-            )
+            kind = "count_" if ".count(" in found[0] else "numeric_" if found[0].startswith("numeric") else ""
+            return self.shared.setdefault(found[0], f"seen_{kind}" + re.sub(r"[^0-9]+", "_", found[0]).strip("_"))
 
         return READ.sub(name, test)
 
@@ -132,8 +131,14 @@ class Emitter:
         if head is not None:
             self.recall(number, head, rules[0])
         pivots = {pivot(rule.steps, self.owner) for rule in rules if not rule.constant}
-        for rule in sorted(rules, key=lambda rule: rule.constant):
-            self.rule(rule, pivots - {""})
+        for selector, chosen in selections(sorted(rules, key=lambda rule: rule.constant)):
+            around = self.depth
+            if selector is not None:
+                self.add(f"if {self.hoisted(sources.condition(selector, Here(self.segment, number)))}:")
+                self.depth += 1
+            for rule in chosen:
+                self.rule(rule, pivots - {""})
+            self.depth = around
         if head is not None:
             key = spell(head[0]) + spell(head[1])
             self.add(f"if ({key!r}, r) in S: run.memory[({self.name!r}, {number}, raw)] = S[({key!r}, r)]")
@@ -228,6 +233,32 @@ class Emitter:
         else:
             walk.emit()
         self.depth = start
+
+
+def selections(rules: Sequence[Rule]) -> list[tuple[Test | None, list[Rule]]]:
+    """Rows in their order, in runs that look for values of one place (OBX-5 by OBX-2): one question passes a whole run over.
+
+    The first of a run stands alone: it is the common case, and then the others need not be asked one by one.
+    """
+    out: list[tuple[Test | None, list[Rule]]] = []
+    for place, group in groupby(rules, key=lambda rule: found.ref if (found := selector(rule.test)) else None):
+        members = list(group)
+        if place is None or len(members) < 4:
+            out.append((None, members))
+            continue
+        tests = [found for rule in members[1:] if (found := selector(rule.test))]
+        values = tuple(dict.fromkeys(value for test in tests for value in test.values))
+        out += [(None, members[:1]), (Test("in", place, values=values), members[1:])]
+    return out
+
+
+def selector(test: Condition | None) -> Test | None:
+    """The part of a condition, always asked first, that wants a place to have one of some constant values."""
+    if isinstance(test, Junction):
+        return selector(test.parts[0]) if test.kind == "and" else None
+    if test is None or test.kind not in ("equals", "in") or any(isinstance(value, Ref) for value in test.values):
+        return None
+    return test
 
 
 def guarded(text: str) -> str:

@@ -59,11 +59,10 @@ class Scope:
                 return found if not outwards or len(path) - outwards >= shared(found.depth_of, groups) else None
         return None
 
-    def view(self, path: GroupPath) -> View:
+    def view(self, path: GroupPath, groups: tuple[int, ...]) -> View:
         """The same from one place, when no instance is added any more."""
         found = self.views.get(path)
         if found is None:
-            groups = tuple([number for number, _ in path])
             settled = self.settled.setdefault((path[:-1], groups), {})
             found = self.views[path] = View(self, path, groups, self.around(path)[0], settled)
         return found
@@ -89,6 +88,8 @@ class View:
 
 
 def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
+    if one == other:
+        return len(one)
     count = 0
     for left, right in zip(one, other, strict=False):
         if left != right:
@@ -173,7 +174,7 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
 
 def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
     """The instance of a type, of whatever label, nearest to another one."""
-    view = scope.view(instance.path)
+    view = scope.view(instance.path, instance.depth_of)
     for label in ("1", "", "n", "2"):
         found = view.find((type, label))
         if found is not None and not found.empty:
@@ -186,7 +187,7 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
     for step, position, instance in pending:
         if not step.references or not instance.reference:
             continue
-        view, source = scope.view(run.paths[position]), run.sids[position]
+        view, source = scope.view(run.paths[position], run.groups[position]), run.sids[position]
         for reference in step.references:
             left = instance if reference.from_own else view.find(reference.target)
             if left is None or not left.reference:

@@ -14,7 +14,10 @@ from uuid import UUID
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Resource, Run
 
-NAMESPACE = UUID("5b1c0c5e-3f0e-5d52-9d6c-6f3c2f6b7a10").bytes
+#: the hash of the namespace alone: each id continues a copy of it
+NAMESPACE = sha1(UUID("5b1c0c5e-3f0e-5d52-9d6c-6f3c2f6b7a10").bytes, usedforsecurity=False)
+#: the digit of the variant, with the two bits that RFC 4122 fixes
+VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 PREFERENCE = {row["type"]: int(row["rank"]) for row in table("codes", "identifier-preference")}
 SUB_ID = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
 UNTYPED, LATE = 50, 99
@@ -22,8 +25,10 @@ UNTYPED, LATE = 50, 99
 
 def uuid(key: str) -> str:
     """RFC 4122 version 5, written out."""
-    h = sha1(NAMESPACE + key.encode(), usedforsecurity=False).hexdigest()
-    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:32]}"
+    hashed = NAMESPACE.copy()
+    hashed.update(key.encode())
+    h = hashed.hexdigest()
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
 
 
 def type_code(identifier: Resource) -> str:
