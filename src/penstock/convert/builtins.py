@@ -209,7 +209,7 @@ LEVELS = tuple(Level(int(row["component"]), row["code"], row["display"]) for row
 
 def reference_range(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
     """OBX-7: always its text; low and high as well where it is plainly `low-high`."""
-    text = string(run, unescape(raw, run.cuts, run.charset), src)
+    text = string(run, unescape(raw, run.cuts, run.charset) if run.E in raw else raw, src)
     if text is None:
         return
     found = RANGE.match(text)

@@ -52,37 +52,42 @@ class Scope:
             level[label] = instance
 
     def find(self, label: Label, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
-        """Longest prefix first; an instance of a sibling occurrence of the same group is not ours."""
-        for outwards, level in enumerate(self.around(path)):
-            found = level.get(label)
-            if found is not None:
-                return found if not outwards or len(path) - outwards >= shared(found.depth_of, groups) else None
-        return None
+        return nearest(self.around(path), label, groups)
 
     def view(self, path: GroupPath, groups: tuple[int, ...]) -> View:
         """The same from one place, when no instance is added any more."""
         found = self.views.get(path)
         if found is None:
             settled = self.settled.setdefault((path[:-1], groups), {})
-            found = self.views[path] = View(self, path, groups, self.around(path)[0], settled)
+            found = self.views[path] = View(self.around(path), groups, settled)
         return found
+
+
+def nearest(levels: list[dict[Label, Instance]], label: Label, groups: tuple[int, ...]) -> Instance | None:
+    """Longest prefix first; an instance of a sibling occurrence of the same group is not ours."""
+    for outwards, level in enumerate(levels):
+        found = level.get(label)
+        if found is not None:
+            return found if not outwards or len(levels) - 1 - outwards >= shared(found.depth_of, groups) else None
+    return None
 
 
 @dataclass(slots=True, eq=False)
 class View:
-    """What labels mean at one place; what the groups around it find is shared with its neighbours."""
+    """What labels mean at one place; what the groups around it find is shared with its neighbours.
 
-    scope: Scope
-    path: GroupPath
+    It does not know its scope: without a cycle the memory of a conversion is free at its end, and needs no garbage collection.
+    """
+
+    levels: list[dict[Label, Instance]]
     groups: tuple[int, ...]
-    here: dict[Label, Instance]
     settled: dict[Label, Instance | None]
 
     def find(self, label: Label) -> Instance | None:
-        found = self.here.get(label)
+        found = self.levels[0].get(label)
         if found is None:
             if label not in self.settled:
-                self.settled[label] = self.scope.find(label, self.path, self.groups)
+                self.settled[label] = nearest(self.levels, label, self.groups)
             found = self.settled[label]
         return found
 
@@ -164,6 +169,8 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
     """A merge that names the surviving record as the prior one ends nothing: the prior one is left out, and reported."""
     surviving = {one.id for one in made if one.creator != "MRG"}
     same = [one for one in made if one.creator == "MRG" and one.id in surviving]
+    if not same:
+        return made
     for one in same:
         run.lineage = [entry for entry in run.lineage if entry[0] != one.number]
         run.note(f"{one.source}-1", "the prior record is the surviving one: nothing is merged")
