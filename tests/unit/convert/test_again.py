@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from penstock import convert
@@ -37,8 +38,23 @@ def test_a_repeated_result_is_what_it_is_alone_with_its_own_lineage() -> None:
 
 
 def test_repeated_results_share_no_part_that_can_change() -> None:
-    first, second = (body for body, _ in observations(converted(HEAD + RESULT * 2)))
-    first["code"]["coding"].append({})
-    first["interpretation"].pop()
-    assert len(second["code"]["coding"]) == 1
-    assert len(second["interpretation"]) == 2
+    """The second of equal texts is remembered, the third and fourth are made from memory."""
+    one, *others = (body for body, _ in observations(converted(HEAD + RESULT * 4)))
+    while others:
+        one["code"]["coding"].append({})
+        one["interpretation"].pop()
+        one, *others = others
+        assert len(one["code"]["coding"]) == 1
+        assert len(one["interpretation"]) == 2
+
+
+def test_a_conversion_leaves_nothing_for_the_garbage_collector() -> None:
+    message, plan = parse(HEAD + RESULT * 3), convert.plan()
+    convert.convert(message, plan, Context())
+    gc.collect()
+    gc.disable()
+    try:
+        convert.convert(message, plan, Context())
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
