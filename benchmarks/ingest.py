@@ -37,7 +37,7 @@ async def _end_to_end(mode: str, count: int) -> None:
     hook = Hook()
     port = await hook.start()
     site = {"subscriptions/bench.yaml": f"name: bench\nendpoint: http://127.0.0.1:{port}/\nmode: {mode}\npayload: none\n"}
-    with served(site=site, PENSTOCK_DELIVERY_ALLOW='["127.0.0.0/8"]') as program:
+    with served(site=site, PENSTOCK_DELIVERY_ALLOW="127.0.0.0/8") as program:
         sent = (wrap(message) for message in islice(admissions(prefix="E-", patients=500), count))
         start = time.perf_counter()
         answered = await run(*program.mllp, sent, connections=16, seconds=600, length=mllp_length, good=mllp_good)

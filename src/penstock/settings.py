@@ -7,6 +7,7 @@ What an operator changes on a Tuesday (subscriptions, endpoints) is rows, and wh
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -72,6 +73,13 @@ class Settings(BaseSettings):
 
     # the embedded database
     pg_shared_buffers_mb: int = Field(128, description="shared_buffers of the embedded PostgreSQL, in MB.")
+
+    @field_validator("delivery_allow")
+    @classmethod
+    def _hosts(cls, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"[A-Za-z0-9.:/-]+", each) for each in allowed):
+            raise ValueError("hosts or networks such as 10.1.0.0/16, with commas between them")
+        return allowed
 
     @field_validator("roles")
     @classmethod

@@ -22,7 +22,7 @@ from tests.chaos.harness import SITE_HOOK, compare
 from tests.chaos.oracle import Sender, Subscriber, senders
 
 QUICK = {
-    "PENSTOCK_DELIVERY_ALLOW": '["127.0.0.0/8"]',
+    "PENSTOCK_DELIVERY_ALLOW": "127.0.0.0/8",
     "PENSTOCK_DELIVERY_RETRY_S": "0.05",
     "PENSTOCK_DELIVERY_RETRY_CAP_S": "0.5",
     "PENSTOCK_FLOW_RETRY_S": "0.05",

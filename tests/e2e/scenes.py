@@ -19,7 +19,7 @@ from penstock.formats.hl7v2 import Frame, Frames, wrap
 
 #: A program whose webhooks may be on this machine, and whose retries take no patience.
 QUICK = {
-    "PENSTOCK_DELIVERY_ALLOW": '["127.0.0.0/8"]',
+    "PENSTOCK_DELIVERY_ALLOW": "127.0.0.0/8",
     "PENSTOCK_DELIVERY_RETRY_S": "0.05",
     "PENSTOCK_DELIVERY_RETRY_CAP_S": "0.4",
     "PENSTOCK_FLOW_RETRY_S": "0.05",
