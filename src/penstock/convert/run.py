@@ -282,6 +282,9 @@ class Run:
                 if "system" not in coding and "code" in coding and table.source:
                     coding["system"] = table.source
             return
+        first = codings[0].get("system")
+        if first is not None and not first.startswith("urn:id:"):
+            return  # the frequent case, without the two searches below
         local = next((coding for coding in codings if "code" in coding), None)
         if local is not None and binding and all(coding.get("system", "urn:id:").startswith("urn:id:") for coding in codings):
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
