@@ -288,7 +288,7 @@ def _problems(error: BaseException) -> list[str]:
 def main() -> None:
     """The entry point of the ``penstock`` command."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(standalone_mode=False, prog_name="penstock"))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
     except BrokenPipeError:  # whoever read our output has seen enough
