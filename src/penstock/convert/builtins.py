@@ -214,10 +214,9 @@ def reference_range(run: Run, me: int, raw: str, delim: str, out: Resource, at: 
         return
     found = RANGE.match(text)
     if found is not None:
-        out["low"] = {"value": Decimal(found[1])}
-        out["high"] = {"value": Decimal(found[2])}
-        run.lineage.append((me, at + "low.value", "OBX[Observation]:7#1", src))
-        run.lineage.append((me, at + "high.value", "OBX[Observation]:7#1", src))
+        low, high = found.groups()
+        out["low"], out["high"] = {"value": Decimal(low)}, {"value": Decimal(high)}
+        run.lineage += (me, at + "low.value", "OBX[Observation]:7#1", src), (me, at + "high.value", "OBX[Observation]:7#1", src)
     out["text"] = text
     run.lineage.append((me, at + "text", "OBX[Observation]:7#1", src))
 

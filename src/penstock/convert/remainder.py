@@ -31,8 +31,9 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             rest.append((sid, "out of order: read where the structure knows it"))
         reasons = field_reasons(plan, structure, move.node.number, segment.name)
         start = sid + "-"
-        for number, raw in enumerate(segment.fields):
-            if not raw or number < 1 or (number < 3 and segment.name == "MSH"):
+        ahead = 3 if segment.name == "MSH" else 1  # the name, and the delimiters themselves
+        for number, raw in enumerate(segment.fields[ahead:], ahead):
+            if not raw:
                 continue
             source = f"{start}{number}"
             if source in used:
