@@ -121,7 +121,7 @@ class Reasons(dict[int, str]):
             self.known[number] = self.get(number, ""), self.types.get(number, "")
         return self.known[number]
 
-    def get(self, number: int, default: str = "") -> str:  # type: ignore[override]
+    def get(self, number: int, default: str = "") -> str:  # type: ignore[override] # there is always a reason, never None
         if number in self.mapped:
             return default
         return super().get(number) or self.otherwise
