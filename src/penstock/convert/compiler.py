@@ -15,7 +15,7 @@ from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.rows import Row, Tables, normal
 from penstock.convert.rule import Links, Rule, Using, read_rule, spell
-from penstock.convert.run import NEVER, Run, pick, piece, renewed
+from penstock.convert.run import NEVER, Memories, Run, pick, piece, renewed
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -109,6 +109,7 @@ class Plan:
     tables: Tables
     problems: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
     reasons: dict[tuple[str, int], Any] = field(default_factory=dict)
+    memories: Memories = field(default_factory=Memories)
 
 
 class Compiler:

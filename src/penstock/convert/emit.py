@@ -19,10 +19,13 @@ from itertools import groupby
 from penstock.convert import conditions, shape, sources
 from penstock.convert.conditions import Condition, Junction, Ref, Test
 from penstock.convert.paths import Step
+from penstock.convert.rows import CODED
 from penstock.convert.rule import Rule, null_path, pivot, repeating, spell
 from penstock.convert.sources import Here
 from penstock.convert.walk import Walk
 
+#: characters; a longer text in a coded field is no code and is not remembered
+LONGEST_CODE = 500
 #: reads that do not depend on the repetition at hand
 READ = re.compile(r"numeric\(run\.get\(fields, [0-9]+\)\)|run\.(?:get|count)\(fields, [0-9]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
 
@@ -38,6 +41,7 @@ class Emitter:
         self.shared: dict[str, str] = {}
         self.slots: dict[str, str] = {}
         self.retold = False
+        self.recoded = False
 
     def add(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
@@ -79,6 +83,7 @@ class Emitter:
                 self.head(),
                 *self.reads(),
                 *([f"    told = run.told({self.name!r}, {self.segment!r})"] if self.retold else []),
+                *([f"    codes = run.coded({self.name!r})"] if self.recoded else []),
                 *(f"    {name} = None" for name in self.slots.values()),
                 *self.lines,
                 "    return None",
@@ -115,8 +120,9 @@ class Emitter:
         self.add(f"if (raw{number} := {'fields' if self.segment else 'parts'}[{index}]) not in EMPTY:")
         self.depth += 1
         names = self.repeated(number, rules, all_rules)
+        memory = "codes" if all(rule.row.type in CODED for rule in rules) else "told"
         if names:
-            self.again(number, names)
+            self.again(number, names, memory)
         if self.segment:
             self.add(f'src{number} = f"{{sid}}-{number}"')
             self.add(f"many = run.R in raw{number}")
@@ -145,8 +151,8 @@ class Emitter:
         self.depth = start
         self.depth -= 2 if self.segment else 1
         if names:
-            self.add(f"    if begun: run.remember(told, key{number}, begun, {names!r}, me, out, sid)")
-            self.add(f"    elif fresh: told[key{number}] = ()")
+            self.add(f"    if begun: run.remember({memory}, key{number}, begun, {names!r}, me, out, sid)")
+            self.add(f"    elif fresh: {memory}[key{number}] = ()")
             self.depth -= 1
         if self.segment:
             self.nulls(index, rules, all_rules)
@@ -168,14 +174,19 @@ class Emitter:
         read = [*conditions.references(rule.test), *(part for part in rule.assign or () if isinstance(part, Ref))]
         return all(not ref.name or (ref.name == self.segment and ref.numbers[:1] == (number,)) for ref in read)
 
-    def again(self, number: int, names: Sequence[str]) -> None:
-        """The same text in the same field of another segment of this name is not converted again.
+    def again(self, number: int, names: Sequence[str], memory: str) -> None:
+        """The same text in the same field of another segment of this name is not converted again; a code not even in another message.
 
-        A text is remembered when it comes the second time: most texts, such as the codes of a panel, come once.
+        A text is remembered when it comes the second time: most texts come once.
         """
-        self.retold = True
-        self.add(f"fresh = told is not None and {' and '.join(f'{name!r} not in out' for name in names)}")
-        self.add(f"known = told.get(key{number} := ({number}, raw{number})) if fresh else None")
+        absent = " and ".join(f"{name!r} not in out" for name in names)
+        if memory == "codes":
+            self.recoded = True
+            self.add(f"fresh = len(raw{number}) <= {LONGEST_CODE} and {absent}")
+        else:
+            self.retold = True
+            self.add(f"fresh = told is not None and {absent}")
+        self.add(f"known = {memory}.get(key{number} := ({number}, raw{number})) if fresh else None")
         self.add("if known:")
         self.add("    for name, value in known[0]: out[name] = value if type(value) is str else renewed(value)")
         self.add("    for path, rule, tail in known[1]: log((me, path, rule, sid + tail))")

@@ -46,14 +46,6 @@ class Scope:
             found = self.levels[path] = [{}, *self.around(path[:-1])] if path else [{}]
         return found
 
-    def register(self, instance: Instance, label: Label, path: GroupPath, groups: tuple[int, ...]) -> None:
-        instance.depth_of = groups
-        for level in self.around(path):
-            level[label] = instance
-
-    def find(self, label: Label, path: GroupPath, groups: tuple[int, ...]) -> Instance | None:
-        return nearest(self.around(path), label, groups)
-
     def view(self, path: GroupPath, groups: tuple[int, ...]) -> View:
         """The same from one place, when no instance is added any more."""
         found = self.views.get(path)
@@ -111,7 +103,7 @@ class Pending(NamedTuple):
 
 def run_plan(message: Message, structure: Structure, plan: Plan, context: Context) -> tuple[Run, list[Move | None], Scope, list[Pending]]:
     """Everything up to the references: resources filled, without ids."""
-    run = Run(message, plan.codes, context)
+    run = Run(message, plan.codes, context, plan.memories)
     cursor = Cursor(structure.grammar)
     moves: list[Move | None] = []
     for segment in message.segments:
@@ -140,19 +132,21 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
 
 def take(run: Run, scope: Scope, step: Step, position: int, pending: list[Pending]) -> None:
     """One segment into one resource."""
-    segment, path = run.segments[position], run.paths[position]
-    groups = run.groups[position]
-    instance = scope.find(step.target, path, groups)
-    if instance is None or (instance.creator == segment.name and instance.source != run.sids[position]):
+    segment, sid, path, groups = run.segments[position], run.sids[position], run.paths[position], run.groups[position]
+    around = scope.around(path)
+    instance = nearest(around, step.target, groups)
+    if instance is None or (instance.creator == segment.name and instance.source != sid):
         if step.joins:
             return
-        instance = run.new(step.type, path, segment.name, run.sids[position])
-        step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
+        instance = run.new(step.type, path, segment.name, sid)
+        step.fill(run, instance.number, instance.body, "", segment.fields, sid, position)
         if instance.empty:
             return
-        scope.register(instance, step.target, path, groups)
+        instance.depth_of = groups
+        for level in around:
+            level[step.target] = instance
     else:
-        step.fill(run, instance.number, instance.body, "", segment.fields, run.sids[position], position)
+        step.fill(run, instance.number, instance.body, "", segment.fields, sid, position)
     pending.append(Pending(step, position, instance))
 
 
@@ -215,14 +209,16 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
 
 def put(run: Run, instance: Instance, reference: Reference, value: str, source: str) -> None:
     """Set a reference, or the constant beside it, at its path. A repeating element gets another entry unless it has this one."""
+    if reference.plain:
+        node = instance.body.setdefault(reference.plain, {})
+        if node.get(reference.last) != value:
+            node[reference.last] = value
+            run.lineage.append((instance.number, reference.path, reference.rule, source))
+        return
     mark = (instance.number, reference.spelled, value)
     if mark in run.seen:
         return
     run.seen.add(mark)
-    if reference.plain:
-        instance.body.setdefault(reference.plain, {})[reference.last] = value
-        run.lineage.append((instance.number, reference.path, reference.rule, source))
-        return
     node, at = instance.body, ""
     for name, many in zip(reference.names, reference.many, strict=True):
         if not many:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from penstock.convert.rows import Row
+from penstock.convert.rows import CODED, Row
 from penstock.convert.run import Run
 from penstock.formats.hl7v2.message import NULL
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
 HEADS = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "MSA"})
-CODED = frozenset({"CWE", "CE", "CNE", "CF", "IS", "ID"})
 
 
 def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]) -> list[tuple[str, str]]:
@@ -41,9 +40,22 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             plain = reasons.plain.get(number)
             if plain and raw != NULL and not run.notes:
                 rest.append((source, plain))
-            else:
+            elif not components_used(run, raw, source, used):
                 leftover(run, raw, source, used, rest, *reasons.of(number))
     return rest
+
+
+def components_used(run: Run, raw: str, source: str, used: set[str]) -> bool:
+    """The frequent case in a few steps: a field without repetitions and subcomponents of which each component was used."""
+    if run.C not in raw or run.R in raw or run.T in raw:
+        return False
+    valued = False
+    for number, component in enumerate(raw.split(run.C), 1):
+        if component:
+            valued = True
+            if f"{source}.{number}" not in used:
+                return False
+    return valued
 
 
 def unknown(name: str) -> str:

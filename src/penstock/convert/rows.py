@@ -19,6 +19,8 @@ from penstock.errors import Problem
 
 LAYERS = ("ig", "errata", "decisions", "structures")
 KINDS = ("segments", "datatypes", "messages")
+#: v2 data types of fields that name a concept
+CODED = frozenset({"CWE", "CE", "CNE", "CF", "IS", "ID"})
 
 
 class Row(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
@@ -33,6 +33,10 @@ class Context:
     code_systems: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
 
+    def settings(self) -> tuple[object, ...]:
+        """What a code can depend on."""
+        return self.zone, tuple(self.authorities.items()), tuple(self.code_systems.items())
+
 
 class Steward(NamedTuple):
     """A code that no table knows: where it stood, its system and code, and what it should have become a member of."""
@@ -51,6 +55,31 @@ Lineage = tuple[int, str, str, str]
 Said = tuple[list[tuple[str, Any]], list[tuple[str, str, str]]]
 #: by field and text; () for a text that came once
 Told = dict[tuple[int, str], Said | tuple[()]]
+
+
+#: what the outcome of a coded field depends on besides its text
+Circumstances = tuple[Hashable, ...]
+
+
+class Memories:
+    """What coded fields became, kept from message to message: the codes of a laboratory come again with each panel.
+
+    Only for fields with a coded data type, which name concepts; bounded, and forgotten as a whole when full. One is of one plan.
+    """
+
+    SENDERS, TEXTS = 64, 4096
+
+    def __init__(self) -> None:
+        self.kept: dict[Circumstances, dict[str, Told]] = {}
+
+    def under(self, circumstances: Circumstances) -> dict[str, Told]:
+        """By map: what its coded fields became under these circumstances."""
+        found = self.kept.get(circumstances)
+        if found is None or sum(map(len, found.values())) > self.TEXTS:
+            if len(self.kept) >= self.SENDERS:
+                self.kept.clear()
+            found = self.kept[circumstances] = {}
+        return found
 
 
 class Null(NamedTuple):
@@ -83,7 +112,7 @@ class Instance:
 class Run:
     """One conversion. Generated code appends to `lineage`; what it could not use it notes with a reason."""
 
-    def __init__(self, message: Message, codes: Codes, context: Context) -> None:
+    def __init__(self, message: Message, codes: Codes, context: Context, memories: Memories | None = None) -> None:
         cuts = message.delimiters
         self.message, self.codes, self.context, self.cuts, self.charset = message, codes, context, cuts, message.charset
         self.C, self.R = cuts.component or NEVER, cuts.repetition or NEVER
@@ -108,6 +137,7 @@ class Run:
         self.seen: set[tuple[int, str, str]] = set()
         self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
+        self.common = {} if memories is None else memories.under((self.facility, cuts, self.charset, *context.settings()))
 
     def new(self, type: str, path: GroupPath = (), creator: str = "", source: str = "") -> Instance:
         instance = Instance(len(self.instances), type, {"resourceType": type}, path, creator=creator, source=source)
@@ -119,6 +149,10 @@ class Run:
     def told(self, map: str, segment: str) -> Told | None:
         """What the fields of the segments of that name became so far; None where there is one such segment only."""
         return self.tellings.setdefault(map, {}) if len(self.places[segment]) > 1 else None
+
+    def coded(self, map: str) -> Told:
+        """What the coded fields of that map became in this and in earlier messages under the same circumstances."""
+        return self.common.setdefault(map, {})
 
     def extent(self) -> tuple[int, ...]:
         """How much there is of everything but properties and lineage; lineage comes first."""
@@ -291,10 +325,16 @@ class Run:
 
 
 def renewed(value: Any) -> Any:
-    """A property for another resource: what maps open again is its own, the entries of lists are shared, for nobody opens them again."""
-    if isinstance(value, dict):
-        return {name: one if type(one) is str else renewed(one) for name, one in value.items()}
-    return value[:] if isinstance(value, list) else value
+    """A property for another resource, with nothing shared."""
+    if isinstance(value, list):
+        return [one if type(one) is str else renewed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    out = value.copy()
+    for name, one in value.items():
+        if type(one) is not str:
+            out[name] = renewed(one)
+    return out
 
 
 def coding_of(concept: Concept) -> Resource:

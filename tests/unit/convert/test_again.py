@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock import convert
 from penstock.convert import Context, Converted
+from penstock.convert.run import Memories
 from penstock.formats.hl7v2 import parse
 
 HEAD = "MSH|^~\\&|LAB|NORTHGATE|||20250414120000+0000||ORU^R01^ORU_R01|1|P|2.5.1\rPID|1||1^^^NORTHGATE^MR\rOBR|1||F1^LAB|24323-8^Panel^LN\r"
@@ -58,3 +59,36 @@ def test_a_conversion_leaves_nothing_for_the_garbage_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_a_code_is_remembered_from_message_to_message_and_stays_what_it_is_alone() -> None:
+    results = [converted(HEAD + RESULT.replace("2951-2", "2823-3")) for _ in range(4)]
+    [(alone, steps)] = observations(results[0])
+    for result in results[1:]:
+        [(body, lineage)] = observations(result)
+        assert (body, lineage) == (alone, steps)
+        body["code"]["coding"].append({})
+        body["interpretation"].pop()
+
+
+def test_what_a_code_means_depends_on_its_sender_and_on_the_site() -> None:
+    def system(context: Context, facility: str = "NORTHGATE") -> str:
+        local = (HEAD + RESULT).replace("2951-2^Sodium^LN", "NA^Sodium^99LAB").replace("NORTHGATE", facility)
+        result = convert.convert(parse(local), convert.plan(), context)
+        return str(observations(result)[0][0]["code"]["coding"][0]["system"])
+
+    known = Context(code_systems={"99LAB": "https://example.org/codes"})
+    assert [system(Context()) for _ in range(3)] == [system(Context())] * 3
+    assert [system(known) for _ in range(3)] == ["https://example.org/codes"] * 3
+    assert system(Context(), "SOUTHGATE") != system(Context())
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    plan = convert.plan()
+    for number in range(Memories.SENDERS + 5):
+        convert.convert(parse((HEAD + RESULT).replace("NORTHGATE", f"H{number}")), plan, Context())
+    assert len(plan.memories.kept) <= Memories.SENDERS
+    before = len(plan.memories.kept)
+    convert.convert(parse((HEAD + RESULT).replace("2951-2", "9" * 600)), plan, Context())
+    assert len(plan.memories.kept) <= before + 1
+    assert not any(len(text) > 500 for told in plan.memories.kept.values() for said in told.values() for _, text in said)
