@@ -110,23 +110,6 @@ class Database:
             await asyncio.sleep(delay)
             delay = min(delay * 2, 0.5)
 
-    async def listen(self, channel: str, wake: asyncio.Event) -> None:
-        """Set ``wake`` at each NOTIFY on ``channel``; keeps listening over broken connections until cancelled."""
-        while True:
-            try:
-                connection = await self.open()
-                try:
-                    gone = asyncio.Event()
-                    connection.add_termination_listener(lambda _, gone=gone: gone.set())
-                    await connection.add_listener(channel, lambda *_: wake.set())
-                    wake.set()  # what was told while nobody listened
-                    await gone.wait()
-                finally:
-                    connection.terminate()
-            except (Problem, *FOREIGN):
-                pass
-            await asyncio.sleep(0.2)
-
     async def close(self) -> None:
         """Close every idle connection; those in use are closed when they come back."""
         self._closed = True
