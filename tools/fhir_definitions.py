@@ -19,6 +19,7 @@ from typing import Any
 import zstandard
 
 import fhir_elements
+import fhir_profiles
 import fhir_searchparams
 import fhir_terms
 
@@ -47,6 +48,8 @@ def tables(folder: Path) -> dict[str, bytes]:
         "bindings": fhir_terms.bindings(elements, sets, systems),
         "codesystems": fhir_terms.code_systems(systems),
         "valuesets": fhir_terms.value_sets(sets),
+        "profiles": fhir_profiles.profiles(structures),
+        "words": fhir_profiles.words(structures),
     }
     return {stem: json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode() for stem, table in content.items()}
 

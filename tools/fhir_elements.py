@@ -6,7 +6,7 @@ Entry: ``[kind, base, abstract, elements, invariants]``.
 
 Element: ``[name, types, min, max, flags, targets, binding, invariants]``. ``name`` still ends in ``[x]`` for a choice, ``max`` is -1 for
 ``*``, ``flags`` is 1 for modifier plus 2 for summary, ``targets`` are the types that a reference or canonical may point to, ``binding``
-is ``[strength, value set]`` or null, ``invariants`` is ``[key, severity, expression]`` each.
+is ``[strength, value set]``, with the largest value set as a third where there is one, or null, ``invariants`` is ``[key, severity, expression]`` each.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 Row = dict[str, Any]
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 SYSTEM = "http://hl7.org/fhirpath/System."
+MAX_VALUE_SET = CORE + "elementdefinition-maxValueSet"
 FHIR_TYPE = CORE + "structuredefinition-fhir-type"
 KINDS = {"resource": "resource", "complex-type": "complex", "primitive-type": "primitive"}
 
@@ -85,7 +86,10 @@ def _element(name: str, types: list[str], element: Row) -> list[Any]:
 
 def _binding(element: Row) -> list[str] | None:
     binding = element.get("binding")
-    return [binding["strength"], binding["valueSet"].partition("|")[0]] if binding and "valueSet" in binding else None
+    if not binding or "valueSet" not in binding:
+        return None
+    most = [extension["valueCanonical"] for extension in binding.get("extension", ()) if extension["url"] == MAX_VALUE_SET]
+    return [binding["strength"], *(url.partition("|")[0] for url in (binding["valueSet"], *most))]
 
 
 def _invariants(element: Row) -> list[list[str]]:

@@ -60,7 +60,7 @@ def test_an_element_tells_cardinality_binding_targets_and_flags() -> None:
     assert patient is not None and observation is not None
     assert patient.elements["link"].modifier and patient.elements["link"].many
     assert observation.elements["status"].least == 1 and not observation.elements["status"].many
-    assert observation.elements["status"].binding == ("required", "http://hl7.org/fhir/ValueSet/observation-status")
+    assert observation.elements["status"].binding == Binding("required", "http://hl7.org/fhir/ValueSet/observation-status")
     assert observation.elements["encounter"].targets == ("Encounter",)
     assert observation.elements["status"].summary and not observation.elements["category"].summary
     assert observation.elements["status"].order < observation.elements["code"].order

@@ -123,6 +123,18 @@ class Definitions:
         """How the value sets that R4 itself publishes are composed, by URL."""
         return {url: ValueSet.of(url, row) for url, row in load("valuesets").items()}
 
+    @cached_property
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """The profiles and extensions that R4 itself publishes, by URL: StructureDefinitions with only what constrains (no snapshot)."""
+        table: dict[str, dict[str, Any]] = load("profiles")
+        return table
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        """What each invariant says, for people, by its key."""
+        table: dict[str, str] = load("words")
+        return table
+
 
 @cache
 def r4() -> Definitions:

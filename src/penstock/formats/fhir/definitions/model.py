@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 
 class Binding(NamedTuple):
-    """Which codes an element takes: ``strength`` is required, extensible, preferred or example."""
+    """Which codes an element takes: ``strength`` is required, extensible, preferred or example. Codes outside ``largest`` are wrong."""
 
     strength: str
     value_set: str
+    largest: str = ""
 
 
 class Invariant(NamedTuple):
