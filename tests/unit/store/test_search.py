@@ -13,8 +13,9 @@ from penstock.errors import Problem
 from penstock.store import Change
 from penstock.store.search import page as page_module
 from penstock.store.search.compile import compile
+from penstock.store.search.criterion import plain, split
 from penstock.store.search.fragment import Target
-from penstock.store.search.parse import parse, plain, split
+from penstock.store.search.parse import parse
 from penstock.store.search.plan import page_sql
 from penstock.store.search.sort import order_of
 from penstock.store.search.statistics import Counts

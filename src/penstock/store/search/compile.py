@@ -7,8 +7,8 @@ from dataclasses import replace
 from penstock.errors import Problem
 from penstock.store.layout import UNIONS
 from penstock.store.row import UNDATED
+from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, either, opposite
-from penstock.store.search.parse import Criterion
 from penstock.store.search.types import kind_of
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from penstock.formats.fhir.searchparams import Indexed, date_span
 from penstock.store.row import UNDATED, micros
+from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, either
-from penstock.store.search.parse import Criterion
 from penstock.store.search.prefixes import NARROW, cut
 
 Span = tuple[int, int]

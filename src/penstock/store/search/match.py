@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from penstock.formats.fhir.searchparams import Indexed, date_span
 from penstock.store.change import Resource
 from penstock.store.search.compile import is_missing
-from penstock.store.search.parse import Criterion, Query
+from penstock.store.search.criterion import Criterion
+from penstock.store.search.parse import Query
 from penstock.store.search.types import Context, kind_of
 
 

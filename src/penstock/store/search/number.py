@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed, number_span
 from penstock.store.row import limits
+from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, either
-from penstock.store.search.parse import Criterion
 from penstock.store.search.prefixes import NARROW, cut
 
 #: Prefix to condition. The value of a resource is the middle of its span {lo} to {hi}; the search value is {value}, its digits cover

@@ -19,10 +19,11 @@ from penstock.store.compartment import bounds
 from penstock.store.read import Reader
 from penstock.store.search import include
 from penstock.store.search.compile import compile
+from penstock.store.search.criterion import Criterion
 from penstock.store.search.cursor import seal, unseal
 from penstock.store.search.fragment import Fragment, Target
 from penstock.store.search.match import matches
-from penstock.store.search.parse import Criterion, Include, Query
+from penstock.store.search.parse import Include, Query
 from penstock.store.search.plan import After, count_sql, page_sql
 from penstock.store.search.sort import Order, order_of, sort_in_memory
 from penstock.store.search.statistics import Statistics

@@ -14,22 +14,12 @@ from urllib.parse import parse_qsl
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
+from penstock.store.search.criterion import Criterion, split
 
 #: Resources on a page: without _count, and at most.
 COUNT, MOST = 50, 1000
 #: Values that one criterion may list, and criteria that one query may have.
 VALUES, CRITERIA = 1000, 50
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One parameter with the values of which one must hold. Values keep their escapes: see :func:`split` and :func:`plain`."""
-
-    param: str
-    kind: str
-    modifier: str
-    values: tuple[str, ...]
-    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,24 +195,3 @@ _CONTROLS: dict[str, Callable[[dict[str, Any], str, str], None]] = {
     "_include": _include,
     "_revinclude": _revinclude,
 }
-
-
-def split(text: str, separator: str) -> list[str]:
-    """The parts between separators that no backslash escapes; the parts keep their escapes (search.html#escaping)."""
-    if "\\" not in text:
-        return text.split(separator)
-    parts, start, at = [], 0, 0
-    while at < len(text):
-        if text[at] == "\\":
-            at += 2
-            continue
-        if text[at] == separator:
-            parts.append(text[start:at])
-            start = at + 1
-        at += 1
-    return [*parts, text[start:]]
-
-
-def plain(text: str) -> str:
-    """A part without its escapes."""
-    return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text

@@ -8,8 +8,8 @@ from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.row import limits, unit_hash
 from penstock.store.search import number
+from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.fragment import Fragment, Target, either
-from penstock.store.search.parse import Criterion, plain, split
 from penstock.store.search.prefixes import NARROW
 
 

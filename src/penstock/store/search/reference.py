@@ -9,8 +9,8 @@ from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.hashing import h64, self_hash
 from penstock.store.row import local_references, reference_token, system_hash
+from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.fragment import Fragment, Target, either
-from penstock.store.search.parse import Criterion, plain, split
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 

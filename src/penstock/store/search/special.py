@@ -9,8 +9,8 @@ from penstock.store.change import Resource
 from penstock.store.hashing import self_hash
 from penstock.store.rid import first_rid
 from penstock.store.search import date
+from penstock.store.search.criterion import Criterion, plain
 from penstock.store.search.fragment import Fragment, Target, either, opposite
-from penstock.store.search.parse import Criterion, plain
 
 #: Prefix to condition: {low} and {high} are the first rids of the span and of the time after it. A version's time is a moment.
 _CONDITIONS: dict[str, str] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.row import LONGEST, fold
+from penstock.store.search.criterion import Criterion, plain
 from penstock.store.search.fragment import Fragment, Target, either
-from penstock.store.search.parse import Criterion, plain
 
 #: Sorts after every text that begins alike, in the order of bytes.
 _LAST = "\U0010ffff"

@@ -7,8 +7,8 @@ from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.hashing import h64
 from penstock.store.layout import is_unique
 from penstock.store.row import system_hash, token
+from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.fragment import Fragment, Target, either, opposite
-from penstock.store.search.parse import Criterion, plain, split
 
 
 def compile(target: Target, criterion: Criterion) -> Fragment:

@@ -14,8 +14,8 @@ from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.change import Resource
 from penstock.store.search import date, number, quantity, reference, special, string, token, uri
+from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target
-from penstock.store.search.parse import Criterion
 
 
 class Context(NamedTuple):

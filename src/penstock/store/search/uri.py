@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.hashing import h64
+from penstock.store.search.criterion import Criterion, plain
 from penstock.store.search.fragment import Fragment, Target
-from penstock.store.search.parse import Criterion, plain
 
 
 def compile(target: Target, criterion: Criterion) -> Fragment:

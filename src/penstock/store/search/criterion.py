@@ -1,0 +1,38 @@
+"""One parameter of a search with its values, and how values are written (http://hl7.org/fhir/R4/search.html#escaping)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One parameter with the values of which one must hold. Values keep their escapes: see :func:`split` and :func:`plain`."""
+
+    param: str
+    kind: str
+    modifier: str
+    values: tuple[str, ...]
+    targets: tuple[str, ...] = ()
+
+
+def split(text: str, separator: str) -> list[str]:
+    """The parts between separators that no backslash escapes; the parts keep their escapes (search.html#escaping)."""
+    if "\\" not in text:
+        return text.split(separator)
+    parts, start, at = [], 0, 0
+    while at < len(text):
+        if text[at] == "\\":
+            at += 2
+            continue
+        if text[at] == separator:
+            parts.append(text[start:at])
+            start = at + 1
+        at += 1
+    return [*parts, text[start:]]
+
+
+def plain(text: str) -> str:
+    """A part without its escapes."""
+    return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text
