@@ -6,7 +6,8 @@ Entry: ``[kind, base, abstract, elements, invariants]``.
 
 Element: ``[name, types, min, max, flags, targets, binding, invariants]``. ``name`` still ends in ``[x]`` for a choice, ``max`` is -1 for
 ``*``, ``flags`` is 1 for modifier plus 2 for summary, ``targets`` are the types that a reference or canonical may point to, ``binding``
-is ``[strength, value set]``, with the largest value set as a third where there is one, or null, ``invariants`` is ``[key, severity, expression]`` each.
+is ``[strength, value set]``, with the largest value set as a third where there is one, or null, ``invariants`` is
+``[key, severity, expression]`` each.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 import pytest
 
-from penstock.formats.fhir.definitions import Definitions, r4
+from penstock.formats.fhir.definitions import Binding, Definitions, r4
 
 
 def test_r4_has_its_146_resource_types_and_no_abstract_one_among_them() -> None:
