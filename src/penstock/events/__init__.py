@@ -9,6 +9,6 @@ handed out before the commit, so number 11 can be visible while number 10 is sti
 
 from penstock.events.feed import Feed
 from penstock.events.horizon import Horizon
-from penstock.events.log import Cause, Event, Written, append, follow
+from penstock.events.log import Cause, Event, Written, append, follow, follow_types
 
-__all__ = ["Cause", "Event", "Feed", "Horizon", "Written", "append", "follow"]
+__all__ = ["Cause", "Event", "Feed", "Horizon", "Written", "append", "follow", "follow_types"]

@@ -116,6 +116,11 @@ async def follow(tx: Tx, after: int, upto: int, limit: int) -> list[Event]:
     return [Event(*row) for row in await tx.fetch(SQL["follow"], after, upto, limit)]
 
 
+async def follow_types(tx: Tx, after: int, upto: int, limit: int, types: Sequence[str], *, tenant: str = "main") -> list[Event]:
+    """The same for resources of some types alone."""
+    return [Event(*row) for row in await tx.fetch(SQL["follow_some"], after, upto, limit, tenant, list(types), None)]
+
+
 async def find(tx: Tx, seqs: Sequence[int]) -> list[Event]:
     """The events with these numbers, in order; those that are no longer kept are absent."""
     return [Event(*row) for row in await tx.fetch(SQL["find"], list(seqs))]

@@ -50,7 +50,7 @@ class Shelf:
         held = self._by_url.get((type, bare), [])
         if version:
             return next((one for one in held if one.get("version") == version), None)
-        return max(held, key=_age, default=None)
+        return max(held, key=age, default=None)
 
     def all(self, type: str) -> Iterator[Resource]:
         for (held_type, _), held in self._by_url.items():
@@ -58,7 +58,7 @@ class Shelf:
                 yield from held
 
 
-def _age(resource: Resource) -> tuple[bool, tuple[tuple[int, str], ...], str]:
+def age(resource: Resource) -> tuple[bool, tuple[tuple[int, str], ...], str]:
     """Active before others, then by version (numbers as numbers), then by date."""
     version = str(resource.get("version", ""))
     parts = tuple((int(part), "") if part.isdigit() else (-1, part) for part in version.replace("-", ".").split("."))
