@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -103,10 +102,3 @@ async def test_a_method_that_is_not_served_is_405_with_what_is(client: httpx.Asy
 async def test_the_openapi_description_has_every_route_and_no_other(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
     assert {(path, method.upper()) for path in paths for method in paths[path]} == {(route.path, method) for route, method in CALLS}
-
-
-def test_the_documentation_has_every_route_as_it_is() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
-    rows = [f"| `{route.path}` | {' '.join(route.methods)} | `{route.policy}` | {route.summary} |" for route in ROUTES]
-    assert [row for row in rows if row not in page] == []
-    assert page.count("\n| `/") == len(rows), "the page has a route that is not served"

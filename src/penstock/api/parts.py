@@ -14,6 +14,7 @@ from penstock.clock import Clock
 from penstock.db import Database, Tx
 from penstock.errors import Problem
 from penstock.events import Feed
+from penstock.formats.fhir.canonical import Canonicals, Shelf
 from penstock.inbox import Accepted
 from penstock.settings import Settings
 from penstock.store import Store, Writer
@@ -74,6 +75,7 @@ class Parts:
     """Everything a handler may use.
 
     ``ready`` names each thing that must work, and whether it does. ``conceal`` is by resource type, ``clients`` by client id.
+    ``canonicals`` are the definitions in force, and ``terminology`` answers from them (None: there is none).
     """
 
     settings: Settings
@@ -88,3 +90,5 @@ class Parts:
     ready: Callable[[], Awaitable[Mapping[str, bool]]]
     conceal: Mapping[str, Conceal] = field(default_factory=dict)
     clients: Mapping[str, Client] = field(default_factory=dict)
+    canonicals: Canonicals = field(default_factory=Shelf)
+    terminology: Any = None

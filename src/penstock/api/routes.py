@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from penstock.api import admin, feed, health, ingest, metrics, openapi, tokens
-from penstock.api.fhir import bundle, history, metadata, read, search, write
+from penstock.api import admin, feed, health, ingest, metrics, tokens
+from penstock.api.describe import described
+from penstock.api.fhir import bundle, history, read, search, write
+from penstock.api.operations import OPERATIONS, operation_routes
+from penstock.api.operations.shown import reader
 from penstock.api.router import Route
 
-ROUTES: tuple[Route, ...] = (
+_SERVED: tuple[Route, ...] = (
     # open: discovery and health
     Route("/health/live", ("GET", "HEAD"), "open", health.live, "Whether the process answers"),
     Route("/health/ready", ("GET", "HEAD"), "open", health.ready, "Whether everything that it needs works"),
-    Route("/fhir/metadata", ("GET", "HEAD"), "open", metadata.metadata, "What this server does (CapabilityStatement)"),
     Route("/fhir/.well-known/smart-configuration", ("GET",), "open", tokens.smart_configuration, "Where tokens are given (SMART)"),
     Route("/auth/jwks", ("GET",), "open", tokens.jwks, "Public keys of access tokens"),
     Route("/auth/token", ("POST",), "open", tokens.token, "Get an access token (client credentials)"),
-    Route("/openapi.json", ("GET",), "open", openapi.openapi, "This description"),
     # FHIR
     Route("/fhir", ("POST",), "token", bundle.submit, "batch and transaction"),
     Route("/fhir/_history", ("GET",), "fhir:history", history.history_of_all, "history of everything"),
@@ -24,11 +25,12 @@ ROUTES: tuple[Route, ...] = (
     Route("/fhir/{type}", ("PUT",), "fhir:update", write.conditional_update, "conditional update"),
     Route("/fhir/{type}", ("DELETE",), "fhir:delete", write.conditional_delete, "conditional delete"),
     Route("/fhir/{type}/_history", ("GET",), "fhir:history", history.history_of_type, "history of a type"),
-    Route("/fhir/{type}/{id}", ("GET", "HEAD"), "fhir:read", read.read, "read"),
+    Route("/fhir/{type}/{id}", ("GET", "HEAD"), "fhir:read", reader(OPERATIONS), "read"),
     Route("/fhir/{type}/{id}", ("PUT",), "fhir:update", write.update, "update, or create under a known id"),
     Route("/fhir/{type}/{id}", ("DELETE",), "fhir:delete", write.delete, "delete"),
     Route("/fhir/{type}/{id}/_history", ("GET",), "fhir:history", history.history_of_instance, "history of a resource"),
     Route("/fhir/{type}/{id}/_history/{version}", ("GET", "HEAD"), "fhir:vread", read.vread, "vread"),
+    *operation_routes(),
     # messages in, events out
     Route("/ingest/v2", ("POST",), "ingest/v2.c", ingest.ingest_v2, "Hand in HL7 v2 messages"),
     Route("/events", ("GET",), "events/feed.r", feed.events, "What changed: a page, or server-sent events"),
@@ -49,3 +51,6 @@ ROUTES: tuple[Route, ...] = (
     Route("/admin/v1/dead/discard", ("POST",), "admin/dead.u", admin.dead_discard, "Give them up for good"),
     Route("/admin/v1/deliveries/replay", ("POST",), "admin/deliveries.u", admin.deliveries_replay, "Deliver a window of events again"),
 )
+
+#: Every route, with those that describe them.
+ROUTES: tuple[Route, ...] = described(_SERVED, OPERATIONS)

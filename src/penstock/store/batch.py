@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from penstock.auth.access import Access
 from penstock.errors import Problem
+from penstock.formats.fhir import json
 from penstock.formats.fhir.searchparams import Indexed, extract
 from penstock.store.body import skeleton, splice
 from penstock.store.change import Cause, Change, Key, Op, Resource, Written
@@ -80,8 +81,22 @@ def _create(state: State, item: Item, rids: Rids) -> Written:
 def _update(state: State, item: Item, rids: Rids) -> Written:
     if item.change.expect_new and state.body is not None:
         raise Problem("precondition", "a resource with this id exists already")
+    return _put(state, item.access, item.change.resource, rids)
+
+
+def _patch(state: State, item: Item, rids: Rids) -> Written:
+    if state.body is None:
+        raise Problem("deleted", "this resource was deleted") if state.ver else Problem("not-found", "there is no such resource")
+    assert item.change.edit is not None
+    resource = item.change.edit(json.decode(state.body))
+    if resource.get("id") != state.key[1]:
+        raise Problem("invalid", "a patch does not change the id of a resource", at="Resource.id")
+    return _put(state, item.access, resource, rids)
+
+
+def _put(state: State, access: Access, resource: Resource | None, rids: Rids) -> Written:
+    """The next version, or the same one where nothing changes."""
     type, id = state.key
-    resource = item.change.resource
     if resource is None or resource.get("resourceType") != type:
         raise Problem("invalid", "the resource is not of the type that is written", at="resourceType")
     bare = skeleton(resource, id)
@@ -89,7 +104,7 @@ def _update(state: State, item: Item, rids: Rids) -> Written:
         return state.written("same")
     indexed = extract(resource)
     row = row_of(state.tenant, type, id, indexed)
-    require_inside(item.access, type, row.pat, row.tok)
+    require_inside(access, type, row.pat, row.tok)
     op: Op = "create" if state.body is None else "update"
     ver, rid = state.ver + 1, rids.next(state.rid)
     _add(state, Version(ver, rid, splice(bare, type, id, ver, rid), row))
@@ -122,4 +137,9 @@ def require_inside(access: Access, type: str, pat: int | None, tokens: Collectio
         raise Problem("forbidden", "this resource is outside of the patient's compartment")
 
 
-_VERBS: dict[str, Callable[[State, Item, Rids], Written]] = {"create": _create, "update": _update, "delete": _delete}
+_VERBS: dict[str, Callable[[State, Item, Rids], Written]] = {
+    "create": _create,
+    "update": _update,
+    "patch": _patch,
+    "delete": _delete,
+}

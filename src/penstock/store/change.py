@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
@@ -11,7 +11,7 @@ from penstock.db import Tx
 from penstock.formats.fhir import json
 
 Resource = dict[str, Any]
-Verb = Literal["create", "update", "delete"]
+Verb = Literal["create", "update", "patch", "delete"]
 Op = Literal["create", "update", "delete", "same"]
 Key = tuple[str, str]
 """A resource by (type, id)."""
@@ -32,8 +32,9 @@ class Change:
     """One thing to be done to one resource.
 
     ``create`` without an ``id`` gets a new one. ``if_match`` is the version that must be current (http.html#concurrency).
-    ``if_none_exist`` is the query of a conditional create; ``criteria`` that of a conditional update or delete (their ``id`` may
-    be None). ``expect_new`` refuses an update of a resource that exists (``If-None-Match: *``).
+    ``if_none_exist`` is the query of a conditional create; ``criteria`` that of a conditional update, patch or delete (their ``id``
+    may be None). ``expect_new`` refuses an update of a resource that exists (``If-None-Match: *``). ``edit`` makes the next version of
+    a ``patch`` out of the current one, which is locked meanwhile: a pure function, that raises what is wrong.
     """
 
     verb: Verb
@@ -44,6 +45,7 @@ class Change:
     if_none_exist: str | None = None
     criteria: str | None = None
     expect_new: bool = False
+    edit: Callable[[Resource], Resource] | None = None
 
 
 class Written(NamedTuple):

@@ -1,4 +1,4 @@
-"""Conditional create, update and delete (http://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #cdelete), free of races.
+"""Conditional create, update, patch and delete (http://hl7.org/fhir/R4/http.html#ccreate, #cond-update, #patch, #cdelete), free of races.
 
 Each criterion has a row in ``guard``. A batch locks the rows of its criteria, in one order, before it searches: whoever has the same
 criterion waits until the batch has committed, and then finds what it made. Within the batch, what earlier changes made is looked at too.
@@ -15,9 +15,10 @@ from penstock.errors import Problem, explain
 from penstock.store.batch import Item, State
 from penstock.store.change import Key
 from penstock.store.hashing import h64, prefix
+from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.match import matches
 from penstock.store.search.page import Search
-from penstock.store.search.parse import Criterion, Query, parse, plain, split
+from penstock.store.search.parse import Query, parse
 from penstock.store.statements import SQL
 
 
@@ -66,7 +67,7 @@ def key_of(item: Item, condition: Condition, fresh: str) -> Key:
     if len(matched) > 1:
         raise Problem("multiple-matches", "more than one resource matches the criteria of this interaction")
     if not matched:
-        if change.verb == "delete":
+        if change.verb in ("delete", "patch"):
             raise Problem("not-found", "no resource matches the criteria of this interaction")
         return change.type, change.id or fresh
     if change.verb == "update" and change.id not in (None, matched[0]):

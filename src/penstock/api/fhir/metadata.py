@@ -1,4 +1,4 @@
-"""``GET /fhir/metadata``: the CapabilityStatement, generated from the routes, the definitions and what the store can search by.
+"""``GET /fhir/metadata``: the CapabilityStatement, generated from routes, operations, definitions and what the store can search by.
 
 Nothing in it is written by hand about what is served: an interaction that has no route is not declared, nor the other way round.
 """
@@ -6,15 +6,16 @@ Nothing in it is written by hand about what is served: an interaction that has n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import penstock
 from penstock.api.fhir.subject import fhir_reply, pretty_wanted
 from penstock.api.negotiate import want_fhir
+from penstock.api.operations.operation import Operation
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
+from penstock.api.router import Handler, Route
 from penstock.formats.fhir.definitions import SearchParam, r4
 from penstock.formats.fhir.json import encode
 from penstock.store.search.parse import KINDS
@@ -45,39 +46,48 @@ _BASE = "http://base.invalid"
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
-async def metadata(parts: Parts, request: Request) -> Reply:
-    """What this server does (http://hl7.org/fhir/R4/http.html#capabilities)."""
-    want_fhir(request)
-    body = _statement().replace(_BASE.encode(), request.base.encode())
-    return fhir_reply(200, body, pretty=pretty_wanted(request))
+def metadata(routes: Sequence[Route], operations: Sequence[Operation]) -> Handler:
+    """The handler that tells what ``routes`` and ``operations`` serve."""
+    made: list[bytes] = []
+
+    async def capabilities(parts: Parts, request: Request) -> Reply:
+        """What this server does (http://hl7.org/fhir/R4/http.html#capabilities)."""
+        want_fhir(request)
+        if not made:
+            made.append(encode(statement(routes, operations)))
+        body = made[0].replace(_BASE.encode(), request.base.encode())
+        return fhir_reply(200, body, pretty=pretty_wanted(request))
+
+    return capabilities
 
 
-@cache
-def _statement() -> bytes:
-    """The statement of a server at :data:`_BASE`. Made once: it takes milliseconds, and anybody may ask for it by any name of ours."""
-    from penstock.api.routes import ROUTES  # the table holds this handler
+def statement(routes: Sequence[Route], operations: Sequence[Operation]) -> dict[str, Any]:
+    """The statement of a server at :data:`_BASE`, which is replaced by the URL under which a client sees it."""
+    pairs = [(route.path, method) for route in routes for method in route.methods]
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": _DATE,
+        "kind": "instance",
+        "software": {"name": "Penstock", "version": penstock.__version__},
+        "implementation": {"description": "Penstock", "url": f"{_BASE}/fhir"},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(f"{_BASE}/auth/token"),
+                "resource": [_resource(type_, pairs, operations) for type_ in sorted(r4().resource_types)],
+                "interaction": [{"code": code} for pair in pairs for code in SYSTEM_INTERACTIONS.get(pair, ())],
+                "operation": [_operation(each) for each in operations if "system" in each.levels],
+            }
+        ],
+    }
 
-    pairs = [(route.path, method) for route in ROUTES for method in route.methods]
-    return encode(
-        {
-            "resourceType": "CapabilityStatement",
-            "status": "active",
-            "date": _DATE,
-            "kind": "instance",
-            "software": {"name": "Penstock", "version": penstock.__version__},
-            "implementation": {"description": "Penstock", "url": f"{_BASE}/fhir"},
-            "fhirVersion": "4.0.1",
-            "format": ["application/fhir+json", "json"],
-            "rest": [
-                {
-                    "mode": "server",
-                    "security": _security(f"{_BASE}/auth/token"),
-                    "resource": [_resource(type_, pairs) for type_ in sorted(r4().resource_types)],
-                    "interaction": [{"code": code} for pair in pairs for code in SYSTEM_INTERACTIONS.get(pair, ())],
-                }
-            ],
-        }
-    )
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    url = operation.canonical or f"{_BASE}/fhir/OperationDefinition/{operation.id}"
+    return {"name": operation.code, "definition": url}
 
 
 def _security(token: str) -> dict[str, Any]:
@@ -88,7 +98,8 @@ def _security(token: str) -> dict[str, Any]:
     }
 
 
-def _resource(type_: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _resource(type_: str, pairs: Sequence[tuple[str, str]], operations: Sequence[Operation]) -> dict[str, Any]:
+    called = [each for each in operations if type_ in (each.types or (type_,)) and each.levels != ("system",)]
     return {
         "type": type_,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
@@ -102,6 +113,7 @@ def _resource(type_: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         "conditionalDelete": "single" if ("/fhir/{type}", "DELETE") in pairs else "not-supported",
         "referencePolicy": ["literal", "local"],
         "searchParam": [{"name": param.code, "definition": param.url, "type": param.type} for param in searchable(type_)],
+        **({"operation": [_operation(each) for each in called]} if called else {}),
     }
 
 

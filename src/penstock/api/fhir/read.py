@@ -30,12 +30,18 @@ async def vread(parts: Parts, request: Request) -> Reply:
 
 def answer(request: Request, stored: Stored | None) -> Reply:
     """The answer that a version is: itself, 304 where the client has it already, 404 or 410."""
-    if stored is None:
-        raise Problem("not-found", "there is no such resource")
-    if stored.op == "delete":
-        raise Problem("deleted", "this resource was deleted")
+    stored = present(stored)
     pretty = whole(request) if request.query else False
     headers = version_headers(stored.ver, stored.last_updated)
     if unchanged(request.header(b"if-none-match"), request.header(b"if-modified-since"), stored.ver, stored.last_updated):
         return Reply(304, headers=headers)
     return fhir_reply(200, stored.body, headers, pretty=pretty)
+
+
+def present(stored: Stored | None) -> Stored:
+    """A version that is there; ``not-found`` for what never was, ``deleted`` for what is no longer."""
+    if stored is None:
+        raise Problem("not-found", "there is no such resource")
+    if stored.op == "delete":
+        raise Problem("deleted", "this resource was deleted")
+    return stored
