@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from penstock.formats.fhir import json as fhir_json
 from penstock.formats.fhir import xml
@@ -30,13 +31,22 @@ def _digits(text: str) -> DecimalTuple:
     return Decimal(text).as_tuple()
 
 
+def numbers(text: bytes) -> Any:
+    """The same, but 1.00 is 1.0: the JSON of the pairs went through a program that did not keep the zeros."""
+    return json.loads(text, parse_float=_normal, parse_int=_normal)
+
+
+def _normal(text: str) -> Decimal:
+    return Decimal(text).normalize()
+
+
 def without_label(value: Any) -> Any:
-    """The same without the label of the publication tool, in entries of a Bundle too."""
+    """The same without the label of the publication tool, in entries of a Bundle too; a narrative as canonical XML."""
     if isinstance(value, list):
         return [without_label(each) for each in value]
     if not isinstance(value, dict):
         return value
-    kept = {name: without_label(each) for name, each in value.items()}
+    kept = {name: etree.canonicalize(each) if name == "div" else without_label(each) for name, each in value.items()}
     if isinstance(kept.get("meta"), dict):
         meta = {name: [each for each in kept["meta"].pop(name, []) if each != PUBLISHED] for name in ("security", "tag")}
         kept["meta"] |= {name: labels for name, labels in meta.items() if labels}
@@ -61,8 +71,8 @@ def examples(data_sets: Path) -> dict[str, bytes]:
 
 def test_every_pair_says_the_same_in_both_formats(pairs: dict[str, tuple[bytes, bytes]]) -> None:
     for stem, (as_xml, as_json) in pairs.items():
-        read = data(fhir_json.encode(xml.decode(as_xml)))
-        assert without_label(read) == without_label(data(as_json)), stem
+        read = numbers(fhir_json.encode(xml.decode(as_xml)))
+        assert without_label(read) == without_label(numbers(as_json)), stem
     assert len(pairs) >= PAIRS
 
 
