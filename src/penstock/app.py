@@ -20,13 +20,14 @@ from typing import Any
 import uvloop
 
 from penstock import events, inbox, log, running, telemetry
-from penstock.api.app import build
+from penstock.api.app import App, build
 from penstock.api.parts import Parts
-from penstock.api.serve import serving
+from penstock.api.serve import Served, serving
 from penstock.auth.access import SYSTEM
 from penstock.auth.keys import open_keys
 from penstock.auth.secrets import made_secret
 from penstock.clock import Chance, Clock, SystemClock, system_chance
+from penstock.conformance import KINDS, Follower, Registry, notice
 from penstock.convert import Context, Plan, plan
 from penstock.convert.api import structure_of
 from penstock.db import Bell, Database, Tx, after_commit, connect, migrate
@@ -55,6 +56,8 @@ _log = log.get("app")
 
 Ready = Callable[[Running], None]
 Afterwards = Callable[[Settings, Running], Coroutine[Any, Any, None]]
+#: Puts something in front of the HTTP application.
+Around = Callable[[App], Served]
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,15 @@ class Core:
     inbox_bell: Bell
     events_bell: Bell
     horizon: events.Horizon
+    registry: Registry
 
 
-def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterwards | None = None) -> None:
+def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterwards | None = None, around: Around | None = None) -> None:
     """Serve until SIGTERM or SIGINT. ``afterwards`` is something to do while serving, such as the demonstration."""
     log.configure(settings.log_level)
     telemetry.configure()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, on_ready or _say_ready, afterwards))
+        runner.run(_serve(settings, on_ready or _say_ready, afterwards, around))
 
 
 def tame_gc() -> None:
@@ -93,11 +97,11 @@ def _say_ready(found: Running) -> None:
     print(f"penstock ready http={found.http} mllp={found.mllp}", flush=True)  # noqa: T201 # the contract of `penstock up`
 
 
-async def _serve(settings: Settings, on_ready: Ready, afterwards: Afterwards | None) -> None:
+async def _serve(settings: Settings, on_ready: Ready, afterwards: Afterwards | None, around: Around | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with program(settings) as found:
+    async with program(settings, around) as found:
         on_ready(found)
         story = asyncio.create_task(afterwards(settings, found), name="afterwards") if afterwards else None
         await stop.wait()
@@ -108,7 +112,7 @@ async def _serve(settings: Settings, on_ready: Ready, afterwards: Afterwards | N
 
 
 @asynccontextmanager
-async def program(settings: Settings) -> AsyncIterator[Running]:
+async def program(settings: Settings, around: Around | None = None) -> AsyncIterator[Running]:
     """Everything that ``settings`` asks for, serving at the yielded addresses until the block is left."""
     async with AsyncExitStack() as stack:
         core = await _core(settings, stack)
@@ -120,7 +124,7 @@ async def program(settings: Settings) -> AsyncIterator[Running]:
         if settings.runs("ingress"):
             mllp = await _listen(core, stack)
         if settings.runs("api"):
-            http = await _api(core, stack)
+            http = await _api(core, stack, around)
         tame_gc()
         found = Running(http, mllp, os.getpid(), settings.base_url)
         running.announce(settings.data, found)
@@ -140,18 +144,24 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
     clock, chance = SystemClock(), system_chance()
     await inbox.tend(database, clock.now())
     events_bell = await stack.enter_async_context(Bell(database, "penstock_events"))
+    horizon, registry = events.Horizon(database), Registry()
+    store = Store(partial(_announce, events_bell, registry), clock=clock)
+    follower = Follower(registry, database, store, horizon, events_bell.wait)
+    await follower.start()
+    _role(stack, "definitions", follower.run)
     return Core(
         settings=settings,
         site=site,
         url=url,
         database=database,
-        store=Store(partial(_announce, events_bell), clock=clock),
+        store=store,
         plan=plan(site.overlay),
         clock=clock,
         chance=chance,
         inbox_bell=await stack.enter_async_context(Bell(database, "penstock_inbox")),
         events_bell=events_bell,
-        horizon=events.Horizon(database),
+        horizon=horizon,
+        registry=registry,
     )
 
 
@@ -161,9 +171,12 @@ async def _connected(stack: AsyncExitStack, url: str, size: int) -> Database:
     return database
 
 
-async def _announce(bell: Bell, tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
-    """The store's events, in its transaction; the bell rings when that has committed."""
+async def _announce(bell: Bell, registry: Registry, tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
+    """The store's events, in its transaction; the bell rings when that has committed, and definitions are in force at once."""
     await events.append(tx, written, list(causes), tenant=tenant)
+    definitions = [each for each in written if each.type in KINDS]
+    if definitions and tenant == SYSTEM.tenant:
+        after_commit(tx, partial(notice, registry, definitions))
     after_commit(tx, bell.ring)
 
 
@@ -294,7 +307,7 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
     _role(stack, "delivery", work)
 
 
-async def _api(core: Core, stack: AsyncExitStack) -> str:
+async def _api(core: Core, stack: AsyncExitStack, around: Around | None) -> str:
     settings, database = core.settings, await _connected(stack, core.url, 8)
     intake = _intake(core, await _receiver(core, stack), core.site.channel("http"))
     operator = _operator(core)
@@ -311,8 +324,10 @@ async def _api(core: Core, stack: AsyncExitStack) -> str:
         ready=partial(_ready, core),
         conceal={"Subscription": operator.conceal},
         clients=core.site.clients,
+        canonicals=core.registry,
     )
-    return await stack.enter_async_context(serving(build(parts), settings.http))
+    api = build(parts)
+    return await stack.enter_async_context(serving(around(api) if around else api, settings.http))
 
 
 async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str) -> Ingested:

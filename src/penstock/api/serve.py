@@ -7,18 +7,26 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 import uvicorn
 
-from penstock.api.app import App
 from penstock.errors import Problem
 
 #: Seconds that requests under way have, once the server stops.
 _STOP_S = 10
 
 
+class Served(Protocol):
+    """An ASGI application that can be told to end its streams."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
 @asynccontextmanager
-async def serving(app: App, address: str) -> AsyncIterator[str]:
+async def serving(app: Served, address: str) -> AsyncIterator[str]:
     """Serve ``app`` at ``HOST:PORT`` (port 0: a free one) until the block is left; yields its URL.
 
     Leaving ends the streams, lets requests under way finish, then closes. An address that cannot be bound is ``conflict``.
