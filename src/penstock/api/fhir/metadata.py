@@ -18,8 +18,7 @@ from penstock.api.request import Request
 from penstock.api.router import Handler, Route
 from penstock.formats.fhir.definitions import SearchParam, r4
 from penstock.formats.fhir.json import encode
-from penstock.store.search.parse import KINDS
-from penstock.store.search.types import TYPES
+from penstock.store.search.types import KINDS, TYPES
 
 #: (path, method) of a route to the code of its interaction (http://hl7.org/fhir/R4/valueset-type-restful-interaction.html).
 INTERACTIONS: dict[tuple[str, str], str] = {

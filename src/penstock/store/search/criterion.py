@@ -1,4 +1,4 @@
-"""One parameter of a search with its values, and how values are written (http://hl7.org/fhir/R4/search.html#escaping)."""
+"""One criterion of a search: the joint between reading a query and what each type of parameter makes of its values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One parameter with the values of which one must hold. Values keep their escapes: see :func:`split` and :func:`plain`."""
+    """One parameter with the values of which one must hold. Values keep their escapes: see :func:`split` and :func:`plain`.
+
+    ``kind`` is an entry of ``types.TYPES``; ``targets`` are the resource types that a reference may point at.
+    """
 
     param: str
     kind: str

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.store.search.criterion import Criterion, split
+from penstock.store.search.types import KINDS, MODIFIERS
 
 #: Resources on a page: without _count, and at most.
 COUNT, MOST = 50, 1000
@@ -87,27 +88,13 @@ def criterion(type: str, name: str, value: str) -> Criterion:
     targets = param.targets
     if kind == "reference" and modifier in r4().resource_types:
         targets, modifier = (modifier,), ""
-    if modifier and modifier not in _MODIFIERS.get(kind, ()):
+    if modifier and modifier not in MODIFIERS.get(kind, ()):
         raise Problem("not-supported", "this modifier is not supported for this type of parameter", at=code)
     values = (value,) if modifier == "missing" else tuple(split(value, ","))
     if len(values) > VALUES:
         raise Problem("too-costly", "a parameter lists at most 1000 values", at=code)
     return Criterion(code, kind, modifier, values, targets)
 
-
-#: Parameters that are not searched by what their definition says.
-KINDS: dict[str, str] = {"_id": "id", "_lastUpdated": "updated"}
-
-_MODIFIERS: dict[str, tuple[str, ...]] = {
-    "token": ("not", "missing"),
-    "string": ("exact", "contains", "missing"),
-    "reference": ("identifier", "missing"),
-    "date": ("missing",),
-    "number": ("missing",),
-    "quantity": ("missing",),
-    "uri": ("missing",),
-    "id": ("not",),
-}
 
 #: Handled by whoever renders the answer.
 _NEUTRAL = frozenset(("_format", "_pretty"))

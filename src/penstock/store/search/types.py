@@ -46,6 +46,22 @@ TYPES: dict[str, Kind] = {
 }
 
 
+#: Parameters that are not searched by the type that their definition says.
+KINDS: dict[str, str] = {"_id": "id", "_lastUpdated": "updated"}
+
+#: The modifiers that a type takes (http://hl7.org/fhir/R4/search.html#modifiers); a reference also takes the name of a resource type.
+MODIFIERS: dict[str, tuple[str, ...]] = {
+    "token": ("not", "missing"),
+    "string": ("exact", "contains", "missing"),
+    "reference": ("identifier", "missing"),
+    "date": ("missing",),
+    "number": ("missing",),
+    "quantity": ("missing",),
+    "uri": ("missing",),
+    "id": ("not",),
+}
+
+
 def kind_of(criterion: Criterion) -> Kind:
     """The entry of a criterion; a type that is not listed is ``not-supported``."""
     found = TYPES.get(criterion.kind)
