@@ -128,6 +128,8 @@ class App:
 
 
 def _not_served(request: Request, found: Found) -> Reply:
+    if any(value.startswith("$") for value in found.params.values()):
+        raise Problem("not-found", "there is no such operation")
     allow: Header = (b"allow", ", ".join(sorted(found.methods)).encode())
     problem = Problem("method", "this method is not served at this path")
     return render(problem, fhir=request.path.startswith("/fhir"), headers=(allow,))
