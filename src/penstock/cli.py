@@ -72,6 +72,21 @@ def up(
 
 
 @app.command()
+def mock(
+    contract: Annotated[Path, typer.Argument(help="CapabilityStatement (JSON) of the server to stand in for.")],
+    examples: Annotated[list[Path] | None, typer.Option(help="Resources to begin with: files (.json, .ndjson) or folders.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="WHERE=STATUS[@EVERY][+DELAYms], such as Patient/read=503@3; * is everywhere.")
+    ] = None,
+    http: Http = None,
+) -> None:
+    """Serve what a CapabilityStatement declares and nothing else, statefully, with faults on order; gone when it stops."""
+    from penstock.workbench.mock import serve_mock
+
+    serve_mock(contract, examples or [], fault or [], http)
+
+
+@app.command()
 def init(site: Annotated[Path, typer.Option(help="Folder to write; it must be empty or not there.")] = Path("site")) -> None:
     """Write a small site to begin with: interfaces, clients, webhooks, maps and their tests, as text."""
     from penstock.workbench.init import start_site
