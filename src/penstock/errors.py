@@ -71,16 +71,18 @@ FHIR_CODES: dict[str, str] = {
 class Problem(Exception):
     """Something a caller must be told: ``code`` from :data:`MEANINGS`, our constant ``text``, and the path ``at``.
 
-    ``at`` is a FHIRPath (``Patient.name[0].given``) or an HL7 v2 position (``PID-7``), never a value.
+    ``at`` is a FHIRPath (``Patient.name[0].given``) or an HL7 v2 position (``PID-7``), never a value. ``detail`` is a coding (system and
+    code) that says more exactly what it is, where a standard has codes for that.
     """
 
-    def __init__(self, code: str, text: str, *, at: str = "") -> None:
+    def __init__(self, code: str, text: str, *, at: str = "", detail: tuple[str, str] | None = None) -> None:
         if code not in MEANINGS:
             raise KeyError(f"unknown problem code {code}")
         super().__init__(text)
         self.code = code
         self.text = text
         self.at = at
+        self.detail = detail
 
     @property
     def meaning(self) -> Meaning:
@@ -95,7 +97,7 @@ class Problems(Problem):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         first = problems[0]
-        super().__init__(first.code, first.text, at=first.at)
+        super().__init__(first.code, first.text, at=first.at, detail=first.detail)
         self.problems = tuple(problems)
 
 
