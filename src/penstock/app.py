@@ -27,7 +27,7 @@ from penstock.auth.access import SYSTEM
 from penstock.auth.keys import open_keys
 from penstock.auth.secrets import made_secret
 from penstock.clock import Chance, Clock, SystemClock, system_chance
-from penstock.conformance import KINDS, Follower, Registry, notice
+from penstock.conformance import KINDS, Follower, Packages, Registry, notice
 from penstock.convert import Context, Plan, plan
 from penstock.convert.api import structure_of
 from penstock.db import Bell, Database, Tx, after_commit, connect, migrate
@@ -76,6 +76,7 @@ class Core:
     events_bell: Bell
     horizon: events.Horizon
     registry: Registry
+    packages: Packages
 
 
 def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterwards | None = None, around: Around | None = None) -> None:
@@ -162,6 +163,7 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
         events_bell=events_bell,
         horizon=horizon,
         registry=registry,
+        packages=Packages(database, store, registry, follower.look, events_bell.ring),
     )
 
 
@@ -325,6 +327,7 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None) -> str:
         conceal={"Subscription": operator.conceal},
         clients=core.site.clients,
         canonicals=core.registry,
+        packages=core.packages,
     )
     api = build(parts)
     return await stack.enter_async_context(serving(around(api) if around else api, settings.http))

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from penstock import __version__
 from penstock.errors import Problem, Problems
 from penstock.settings import ROLES, read_settings
+from penstock.workbench.packages import packages
 
 app = typer.Typer(
     name="penstock", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -38,6 +39,7 @@ Subscription = Annotated[str, typer.Argument(help="Subscription/ID or site/NAME,
 
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: deliveries that were given up.")
 app.add_typer(dead, name="dead")
+app.add_typer(packages, name="package")
 
 
 @app.callback(invoke_without_command=True)

@@ -39,8 +39,15 @@ class Client:
     def put(self, path: str, body: Any, *, media: str = "application/fhir+json") -> Any:
         return self._ask("PUT", path, json.dumps(body).encode(), media)
 
-    def _ask(self, method: str, path: str, body: bytes | None = None, media: str = "application/json") -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": f"{media}, */*;q=0.5"}
+    def upload(self, path: str, data: bytes, media: str) -> Any:
+        """Send bytes that are no JSON."""
+        return self._ask("POST", path, data, media, accept="application/json")
+
+    def delete(self, path: str, **query: str) -> Any:
+        return self._ask("DELETE", path + ("?" + urllib.parse.urlencode(query) if query else ""))
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, media: str = "application/json", accept: str = "") -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": f"{accept or media}, */*;q=0.5"}
         if body is not None:
             headers["Content-Type"] = media
         request = urllib.request.Request(self._base + path, body, headers, method=method)

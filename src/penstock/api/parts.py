@@ -70,6 +70,16 @@ class Operations(Protocol):
     def replay_deliveries(self, access: Access, subscription: str, since: datetime, until: datetime, do: bool, /) -> Awaitable[Any]: ...
 
 
+class Packages(Protocol):
+    """Implementation-guide packages: loaded, listed, unloaded."""
+
+    def list(self) -> Awaitable[Any]: ...
+    def show(self, name: str, version: str, /) -> Awaitable[Json]: ...
+    def in_use(self, name: str, version: str, /) -> Awaitable[Json]: ...
+    def add(self, access: Access, data: bytes, now: datetime, /, *, preview: bool) -> Awaitable[Json]: ...
+    def remove(self, name: str, version: str, /, *, force: bool) -> Awaitable[Json]: ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything a handler may use.
@@ -92,3 +102,4 @@ class Parts:
     clients: Mapping[str, Client] = field(default_factory=dict)
     canonicals: Canonicals = field(default_factory=Shelf)
     terminology: Any = None
+    packages: Packages | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.api import admin, feed, health, ingest, metrics, tokens
+from penstock.api import admin, feed, health, ingest, metrics, packages, tokens
 from penstock.api.describe import described
 from penstock.api.fhir import bundle, history, read, search, write
 from penstock.api.operations import OPERATIONS, operation_routes
@@ -49,6 +49,10 @@ _SERVED: tuple[Route, ...] = (
     Route("/admin/v1/dead", ("GET",), "admin/dead.r", admin.dead, "Deliveries that were given up"),
     Route("/admin/v1/dead/retry", ("POST",), "admin/dead.u", admin.dead_retry, "Try them again"),
     Route("/admin/v1/dead/discard", ("POST",), "admin/dead.u", admin.dead_discard, "Give them up for good"),
+    Route("/admin/v1/packages", ("GET",), "admin/packages.r", packages.listed, "Implementation-guide packages that are loaded"),
+    Route("/admin/v1/packages", ("POST",), "admin/packages.c", packages.added, "Load a package, or preview what it changes"),
+    Route("/admin/v1/packages/{name}/{version}", ("GET",), "admin/packages.r", packages.shown, "One package and its definitions"),
+    Route("/admin/v1/packages/{name}/{version}", ("DELETE",), "admin/packages.d", packages.removed, "Unload a package"),
     Route("/admin/v1/deliveries/replay", ("POST",), "admin/deliveries.u", admin.deliveries_replay, "Deliver a window of events again"),
 )
 

@@ -58,3 +58,36 @@ def definition_of(body: bytes) -> Definition | None:
     if head.resourceType not in KINDS or not url:
         return None
     return Definition(head.resourceType, url, head.version, head.status, head.date, head.name)
+
+
+class _Shape(msgspec.Struct):
+    type: str = ""
+    kind: str = ""
+    derivation: str = ""
+
+
+_SHAPE = msgspec.json.Decoder(_Shape).decode
+#: The word under which a definition is counted, where it is not that of its resource type.
+_WORDS = {
+    "CodeSystem": "code system", "ConceptMap": "concept map", "SearchParameter": "search parameter", "ValueSet": "value set",
+    "OperationDefinition": "operation", "NamingSystem": "naming system", "Questionnaire": "questionnaire",
+}  # fmt: skip
+
+
+def kind_of(definition: Definition, body: bytes) -> str:
+    """What an operator calls it: a profile, an extension, a search parameter, …"""
+    if definition.type != "StructureDefinition":
+        return _WORDS.get(definition.type, definition.type)
+    shape = profile_of(body)
+    if shape is None:
+        return "type"
+    return "extension" if shape == "Extension" else "profile"
+
+
+def profile_of(body: bytes) -> str | None:
+    """The type that the StructureDefinition in ``body`` constrains; None where it defines a type of its own."""
+    try:
+        shape = _SHAPE(body)
+    except msgspec.MsgspecError:
+        return None
+    return shape.type if shape.derivation == "constraint" else None

@@ -96,6 +96,10 @@ class Registry:
                 best[key] = entry
         return list(best.values())
 
+    def known(self, type: str, url: str) -> list[tuple[Entry, bytes]]:
+        """Every definition of that URL with its bytes, those that are not in force included."""
+        return [(entry, self._spool.read(entry.place)) for entry in self._by_url.get((type, url), ())]
+
     def sources(self, package: int) -> list[Source]:
         """What came from one package."""
         return [source for source in self._by_source if source.package == package]
