@@ -1,0 +1,132 @@
+"""``$expand``: the codes of a value set, as a ValueSet with an expansion (http://hl7.org/fhir/R4/valueset-operation-expand.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from penstock.errors import Problem
+from penstock.terminology.codesystem import CodeSystem
+from penstock.terminology.concept import Json
+from penstock.terminology.languages import names
+from penstock.terminology.shown import Manner, declarations, show
+from penstock.terminology.valueset import Entry, Listing, ValueSet, entries
+
+#: Codes that one answer holds at most.
+MOST = 20_000
+#: Codes that may be looked at for one answer.
+_WORK = 2_000_000
+#: Elements of a definition that an expansion leaves out unless they are asked for, and those that it never has.
+_DEFINITION = ("compose", "contained")
+_NEVER = ("expansion", "meta", "text")
+
+Echo = tuple[str, str, Any]
+"""A parameter that the expansion repeats: its name, the name of its JSON value, the value."""
+
+
+class Wanted(NamedTuple):
+    """What of a value set is to be listed, and how. ``limit`` is the size of a page; ``nested`` is None where the client does not say."""
+
+    text: str = ""
+    limit: int | None = None
+    offset: int = 0
+    active_only: bool = False
+    selectable_only: bool = False
+    nested: bool | None = None
+    definition: bool = False
+    manner: Manner = Manner()
+    supplements: tuple[str, ...] = ()
+    echo: tuple[Echo, ...] = ()
+
+
+def expand(value_set: ValueSet, wanted: Wanted, *, identifier: str, timestamp: str) -> Json:
+    """The expansion. ``identifier`` and ``timestamp`` are what it is called and when that was."""
+    listing = Listing(_WORK, partly=True)
+    found = [each for each in entries(value_set, listing).values() if _is_wanted(each, wanted)]
+    page, nested = _page(found, wanted)
+    declared: dict[str, str | None] = {}
+    rows = [show(each, wanted.manner, declared) for each in page]
+    expansion: Json = {"identifier": identifier, "timestamp": timestamp, "total": len(found)}
+    if declared:
+        expansion = {"extension": declarations(declared), **expansion}
+    if wanted.limit is not None or wanted.offset:
+        expansion["offset"] = wanted.offset
+    expansion["parameter"] = [{"name": name, key: value} for name, key, value in (*wanted.echo, *_used(value_set, wanted, listing.parts))]
+    if not expansion["parameter"]:
+        del expansion["parameter"]
+    if rows:
+        expansion["contains"] = _tree(page, rows) if nested else rows
+    left_out = _NEVER if wanted.definition else (*_NEVER, *_DEFINITION)
+    return {**{name: value for name, value in value_set.resource.items() if name not in left_out}, "expansion": expansion}
+
+
+def _is_wanted(entry: Entry, wanted: Wanted) -> bool:
+    if isinstance(entry.system, CodeSystem):
+        if wanted.active_only and entry.system.inactive(entry.concept):
+            return False
+        if wanted.selectable_only and entry.system.abstract(entry.concept):
+            return False
+    return not wanted.text or _mentions(entry, wanted.text)
+
+
+def _mentions(entry: Entry, text: str) -> bool:
+    """Whether the code and its names have every word of a text, in any case, also within a word."""
+    system = entry.system if isinstance(entry.system, CodeSystem) else None
+    said = [entry.concept.code, entry.written.get("display", ""), *(each.value for each in names(entry.concept, system))]
+    held = "\n".join(said).casefold()
+    return all(word in held for word in text.casefold().split())
+
+
+def _page(found: list[Entry], wanted: Wanted) -> tuple[list[Entry], bool]:
+    """The codes of this answer, and whether they are nested: a page and the finds of a text are a list and not a tree."""
+    end = len(found) if wanted.limit is None else wanted.offset + wanted.limit
+    page = found[wanted.offset : end]
+    if len(page) > MOST:
+        raise Problem("too-costly", "this value set has more codes than one answer holds: ask for pages with count and offset")
+    if wanted.nested is None:
+        return page, wanted.limit is None and not wanted.offset and not wanted.text
+    return page, wanted.nested and len(page) == len(found)
+
+
+def _tree(page: list[Entry], rows: list[Json]) -> list[Json]:
+    """Each row under that of the nearest code above it which is there too."""
+    places = {(each.url, each.concept.code): row for each, row in zip(page, rows, strict=True) if each.placed}
+    roots: list[Json] = []
+    for entry, row in zip(page, rows, strict=True):
+        above = _nearest(entry, places) if entry.placed else None
+        (roots if above is None else above.setdefault("contains", [])).append(row)
+    return roots
+
+
+def _nearest(entry: Entry, places: dict[tuple[str, str], Json]) -> Json | None:
+    """The row of the nearest code above. Codes that are above each other in a circle are not nested."""
+    if not isinstance(entry.system, CodeSystem):
+        return None
+    waiting, seen = list(entry.concept.parents), {entry.concept.code}
+    for code in waiting:
+        if code in seen:
+            continue
+        seen.add(code)
+        found = places.get((entry.url, code))
+        if found is not None:
+            return None if entry.concept.code in entry.system.above(code) else found
+        waiting.extend(entry.system.concepts[code].parents)
+    return None
+
+
+def _used(value_set: ValueSet, wanted: Wanted, parts: Iterable[str]) -> list[Echo]:
+    """What the expansion was made from (http://hl7.org/fhir/R4/valueset.html#expansion, "used-codesystem")."""
+    clauses = list(value_set.clauses())
+    systems = dict.fromkeys(each.system.canonical for each in clauses if each.system is not None)
+    sets = dict.fromkeys(one.canonical for each in clauses for one in each.imports if one.url and not _is_contained(value_set, one))
+    added = dict.fromkeys(name for each in clauses if isinstance(each.system, CodeSystem) for name in each.system.supplement_names)
+    return [
+        *(("used-codesystem", "valueUri", each) for each in systems),
+        *(("used-valueset", "valueUri", each) for each in sets),
+        *(("used-supplement", "valueUri", each) for each in added),
+        *(("fragment", "valueUri", each) for each in parts),
+    ]
+
+
+def _is_contained(outer: ValueSet, inner: ValueSet) -> bool:
+    return any(each is inner.resource for each in outer.resource.get("contained", ()))

@@ -1,0 +1,151 @@
+"""Where definitions are found and compiled: R4's own, those in force at the site, and those that came with the request.
+
+A :class:`Library` compiles each definition once. One is kept for the definitions in force; a request that brings its own definitions,
+pins versions or asks for supplements gets a short-lived one over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from penstock.errors import Problem
+from penstock.formats.fhir.canonical import Canonicals, Shelf
+from penstock.terminology.codesystem import CodeSystem
+from penstock.terminology.composing import compile_value_set, supplements_of
+from penstock.terminology.concept import Json
+from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
+from penstock.terminology.grammar import GRAMMARS
+from penstock.terminology.lists import listed
+from penstock.terminology.valueset import System, ValueSet
+
+#: Concepts that are kept compiled; when there are more, all are forgotten and compiled again as they are asked for.
+_CONCEPTS = 500_000
+#: How deep value sets may be made of value sets.
+_DEPTH = 32
+
+
+class Pins(NamedTuple):
+    """Versions by URL: ``forced`` ones count always, ``usual`` ones where nobody says another, ``checked`` ones must be the one used."""
+
+    forced: Mapping[str, str] = {}
+    usual: Mapping[str, str] = {}
+    checked: Mapping[str, str] = {}
+
+    def choose(self, url: str, version: str | None) -> str | None:
+        chosen = self.forced.get(url) or version or self.usual.get(url) or self.checked.get(url)
+        wanted = self.checked.get(url)
+        if wanted is not None and chosen != wanted:
+            raise Problem("business-rule", "a code system is asked for in another version than the request allows")
+        return chosen
+
+
+class Library:
+    """The definitions of one revision. ``above`` is the library that this one was derived from."""
+
+    def __init__(
+        self, sources: Iterable[Canonicals], pins: Pins = Pins(), supplements: tuple[str, ...] = (), own: Shelf | None = None
+    ) -> None:
+        self.sources: tuple[Canonicals, ...] = tuple(sources)
+        self._pins = pins
+        self._supplements = supplements
+        self._own = own
+        self._above: Library | None = None
+        self._systems: dict[tuple[str, str | None, tuple[str, ...]], System | None] = {}
+        self._sets: dict[str, ValueSet | Problem] = {}
+        self._compiling: list[str] = []
+        self._concepts = 0
+
+    def derive(self, resources: Iterable[Json], pins: Pins, supplements: tuple[str, ...]) -> Library:
+        """A library with more definitions, which come first, and with versions and supplements as a request wants them."""
+        resources = tuple(resources)
+        if not resources and not supplements and pins == Pins():
+            return self
+        own = Shelf(resources)
+        derived = Library((own, *self.sources), pins, supplements, own)
+        derived._above = self
+        for each in supplements:
+            derived._supplement(each)
+        return derived
+
+    def find(self, type: str, url: str) -> Json | None:
+        """A definition by ``url`` or ``url|version``, from the first source that has it."""
+        return next((found for each in self.sources if (found := each.find(type, url)) is not None), None)
+
+    def system(self, url: str, version: str | None = None, supplements: tuple[str, ...] = ()) -> System | None:
+        """The code system in the version that is asked for, with what supplements add; None where it is not here."""
+        version = self._pins.choose(url, version)
+        key = (url, version, tuple(dict.fromkeys((*self._supplements, *supplements))))
+        if key not in self._systems:
+            self._keep_system(key, self._system(*key))
+        return self._systems[key]
+
+    def value_set(self, url: str) -> ValueSet:
+        """The compiled value set of a URL; Problem where it is not here, is wrong, or is made of itself."""
+        url = self._pinned(url)
+        if url not in self._sets:
+            found = self.find("ValueSet", url)
+            if found is None:
+                raise Problem("not-found", "there is no value set of this URL here", detail=at(NOT_FOUND))
+            self._sets[url] = self._compile(found)
+        kept = self._sets[url]
+        if isinstance(kept, Problem):
+            raise Problem(kept.code, kept.text, at=kept.at, detail=kept.detail)
+        return kept
+
+    def compiled(self, resource: Json) -> ValueSet:
+        """A value set that came as a resource, compiled."""
+        return self._guarded(resource)
+
+    def _compile(self, resource: Json) -> ValueSet | Problem:
+        """What is wrong with a definition is remembered too."""
+        try:
+            return self._guarded(resource)
+        except Problem as problem:
+            if self._compiling:
+                raise
+            return problem
+
+    def _guarded(self, resource: Json) -> ValueSet:
+        name = resource.get("url") or ""
+        if name and name in self._compiling:
+            raise Problem("business-rule", "this value set is made of itself", detail=at(INVALID_SET))
+        if len(self._compiling) >= _DEPTH:
+            raise Problem("too-costly", "value sets are made of value sets too often, one within the other")
+        self._compiling.append(name)
+        try:
+            for each in supplements_of(resource):
+                self._supplement(each)
+            return compile_value_set(resource, self)
+        finally:
+            self._compiling.pop()
+
+    def _system(self, url: str, version: str | None, supplements: tuple[str, ...]) -> System | None:
+        asked = f"{url}|{version}" if version else url
+        added = [each for each in map(self._supplement, supplements) if each.get("supplements", "").partition("|")[0] == url]
+        if self._above is not None and not added and not (self._own and self._own.find("CodeSystem", url)):
+            return self._above.system(url, version)
+        found = self.find("CodeSystem", asked)
+        if found is not None and found.get("content") not in ("not-present", "supplement"):
+            return CodeSystem(found, added)
+        return GRAMMARS.get(url) or listed(url)
+
+    def _supplement(self, url: str) -> Json:
+        found = self.find("CodeSystem", url)
+        if found is None or found.get("content") != "supplement":
+            raise Problem("not-found", "a supplement that is needed is not known here", detail=at(NOT_FOUND))
+        return found
+
+    def _keep_system(self, key: tuple[str, str | None, tuple[str, ...]], system: System | None) -> None:
+        size = len(system) if isinstance(system, CodeSystem) else 1
+        if self._concepts + size > _CONCEPTS and not self._compiling:
+            self._systems.clear()
+            self._sets.clear()
+            self._concepts = 0
+        self._concepts += size
+        self._systems[key] = system
+
+    def _pinned(self, url: str) -> str:
+        bare, _, version = url.partition("|")
+        chosen = self._pins.choose(bare, version or None)
+        return f"{bare}|{chosen}" if chosen else bare

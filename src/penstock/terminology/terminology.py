@@ -1,0 +1,89 @@
+"""The one thing that others ask: is this code one of that set, what lies below it, what does it mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from penstock.errors import Problem
+from penstock.formats.fhir.canonical import Canonicals
+from penstock.terminology.codesystem import CodeSystem
+from penstock.terminology.concept import Json
+from penstock.terminology.expansion import Wanted, expand
+from penstock.terminology.library import Library, Pins
+from penstock.terminology.published import published
+from penstock.terminology.valueset import Listing, entries
+
+#: A value set that is asked for as a whole has at most so many codes.
+_WHOLE = 200_000
+#: Value sets whose codes are kept as a whole.
+_KEPT = 64
+
+
+class Terminology:
+    """Answers from the definitions in force and from those of R4. What is compiled is kept for one revision of the definitions."""
+
+    def __init__(self, canonicals: Canonicals) -> None:
+        self._canonicals = canonicals
+        self._library = Library((canonicals, published()))
+        self._revision = canonicals.revision
+        self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
+
+    def library(self) -> Library:
+        """The definitions of this moment, compiled as they are asked for."""
+        if self._canonicals.revision != self._revision:
+            self._revision = self._canonicals.revision
+            self._library = Library((self._canonicals, published()))
+            self._codes = {}
+        return self._library
+
+    def derive(self, resources: Iterable[Json] = (), pins: Pins = Pins(), supplements: tuple[str, ...] = ()) -> Library:
+        """The same with what a request brings: definitions, versions, supplements."""
+        return self.library().derive(resources, pins, supplements)
+
+    def member(self, value_set: str, system: str | None, code: str) -> bool | None:
+        """Whether a code is one of a value set; None where that is not known here.
+
+        Without a system (a plain ``code``) it is one when some system of the set has it.
+        """
+        try:
+            found = self.library().value_set(value_set)
+        except Problem:
+            return None
+        if system is not None:
+            return found.has(system, code)
+        answers = [found.has(url, code) for url in dict.fromkeys(each.url for each in found.clauses() if each.url)]
+        return True if True in answers else None if None in answers else False
+
+    def subsumed(self, system: str, code: str) -> frozenset[str] | None:
+        """A code and all below it; None where the system or the code is not known here."""
+        found = self.library().system(system)
+        concept = found.find(code) if isinstance(found, CodeSystem) else None
+        if not isinstance(found, CodeSystem) or concept is None:
+            return None
+        return frozenset(found.below(concept.code))
+
+    def subsuming(self, system: str, code: str) -> frozenset[str] | None:
+        """A code and all above it; None where the system or the code is not known here."""
+        found = self.library().system(system)
+        concept = found.find(code) if isinstance(found, CodeSystem) else None
+        if not isinstance(found, CodeSystem) or concept is None:
+            return None
+        return frozenset(found.above(concept.code))
+
+    def codes(self, value_set: str) -> frozenset[tuple[str, str]] | None:
+        """Every (system, code) of a value set; None where they cannot be listed, or not all are known here."""
+        library = self.library()
+        if value_set not in self._codes:
+            if len(self._codes) >= _KEPT:
+                self._codes.clear()
+            try:
+                self._codes[value_set] = frozenset(entries(library.value_set(value_set), Listing(_WHOLE, partly=False)))
+            except Problem:
+                self._codes[value_set] = None
+        return self._codes[value_set]
+
+    def expand(self, value_set: str | Json, wanted: Wanted = Wanted(), *, identifier: str, timestamp: str) -> Json:
+        """A value set with its expansion; Problem where it cannot be told or is too large."""
+        library = self.library()
+        compiled = library.value_set(value_set) if isinstance(value_set, str) else library.compiled(value_set)
+        return expand(compiled, wanted, identifier=identifier, timestamp=timestamp)
