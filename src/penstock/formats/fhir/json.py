@@ -38,9 +38,17 @@ _EXACT_AS_IT_IS = frozenset("0123456789.-")
 
 def decode(data: bytes | bytearray | memoryview) -> Resource:
     """One JSON object. Anything that two readers could understand differently is Problem("structure")."""
+    resource = decode_any(data)
+    if type(resource) is not dict:
+        raise Problem("structure", "a resource is a JSON object")
+    return resource
+
+
+def decode_any(data: bytes | bytearray | memoryview) -> Any:
+    """One JSON value of any kind, as strictly."""
     try:
-        resource = _decoder.decode(data)
-        copy = _encoder.encode(resource)
+        value = _decoder.decode(data)
+        copy = _encoder.encode(value)
         _refuse_deep(data, copy)
     except Problem:
         raise
@@ -52,14 +60,12 @@ def decode(data: bytes | bytearray | memoryview) -> Resource:
         raise _number_too_large() from None
     except msgspec.MsgspecError as error:
         _explain(bytes(data), error)
-    if type(resource) is not dict:
-        raise Problem("structure", "a resource is a JSON object")
     data = bytes(data)
     if data.count(b":") != copy.count(b":") or _ESCAPED_COLON in data:
         _refuse_duplicates(data)
     if b"\\u0000" in copy and _NUL.search(copy):
         raise Problem("structure", "a text contains the character U+0000")
-    return resource
+    return value
 
 
 def encode(resource: Resource) -> bytes:

@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
-from xml.parsers import expat
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.json import MAX_DEPTH, MAX_EXPONENT, MAX_NUMBER
 from penstock.formats.fhir.xml.names import FHIR, Kind, Member, tags
 from penstock.formats.fhir.xml.narrative import Prefixes, cut_out
+from penstock.formats.fhir.xml.safe import BOM, reader, run
 
 Resource = dict[str, Any]
 
@@ -25,16 +25,14 @@ _IGNORED = "http://www.w3.org/2001/XMLSchema-instance "
 #: What may be an attribute beside ``value``; only an Extension has a url.
 _ATTRIBUTES: dict[Kind, tuple[str, ...]] = {"primitive": ("id",), "complex": ("id", "url"), "resource": (), "xhtml": ()}
 _ELEMENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
-_BOM = b"\xef\xbb\xbf"
-_ENCODINGS = (None, "utf-8", "utf8", "us-ascii")
 
 
-def decode(data: bytes | bytearray | memoryview) -> Resource:
-    """One resource. What is not well-formed, or has no place in JSON, is Problem("structure"), or "value" for a value."""
-    text = bytes(data).removeprefix(_BOM)
-    if not text.strip():
-        raise Problem("structure", "the text is empty")
-    return _Reader(text).read()
+def decode(data: bytes | bytearray | memoryview, *, ordered: bool = True) -> Resource:
+    """One resource. What is not well-formed, or has no place in JSON, is Problem("structure"), or "value" for a value.
+
+    ``ordered`` insists on the order of the elements, which the standard does.
+    """
+    return _Reader(bytes(data).removeprefix(BOM), ordered).read()
 
 
 class _Frame:
@@ -55,28 +53,22 @@ class _Frame:
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, ordered: bool) -> None:
         self._data = data
+        self._ordered = ordered
         self._root = _Frame(None, None, {}, 0)
         self._stack = [self._root]
         self._prefixes = Prefixes()
         self._div_from = self._div_depth = 0
         self._div_filled = False
         self._div_prefixes: dict[str | None, str] = {}
-        parser = expat.ParserCreate("utf-8", " ")
-        parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        parser.XmlDeclHandler = _require_utf8
+        parser = reader()
         parser.StartNamespaceDeclHandler, parser.EndNamespaceDeclHandler = self._prefixes.begin, self._prefixes.end
         self._parser = parser
         self._outside_div()
 
     def read(self) -> Resource:
-        try:
-            self._parser.Parse(self._data, True)
-        except expat.ExpatError as error:
-            place = f"line {error.lineno}, column {error.offset}"
-            raise Problem("structure", "this is not well-formed XML", at=place) from None
+        run(self._parser, self._data)
         return self._root.value
 
     def _outside_div(self) -> None:
@@ -95,7 +87,7 @@ class _Reader:
         if member is None:
             name = tag.removeprefix(_IN_FHIR)
             raise self._problem("R4 has no such element here", name if _ELEMENT_NAME.fullmatch(name) else None)
-        if member.order < frame.order:
+        if member.order < frame.order and self._ordered:
             raise self._problem("an element stands before those that it comes after in its definition", member.name)
         frame.order = member.order
         if not member.many and (member.name in frame.value or "_" + member.name in frame.value):
@@ -272,12 +264,3 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "positiveInt": _whole,
     "decimal": _decimal,
 }
-
-
-def _refuse_doctype(*_: object) -> None:
-    raise Problem("structure", "a document type declaration is not accepted")
-
-
-def _require_utf8(_: str, encoding: str | None, __: int) -> None:
-    if (encoding.lower() if encoding else None) not in _ENCODINGS:
-        raise Problem("structure", "a resource in XML is encoded in UTF-8")
