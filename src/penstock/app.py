@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from penstock import events, inbox, log, running, telemetry
+from penstock import events, inbox, log, running, telemetry, workers
 from penstock.api.app import App, build
 from penstock.api.parts import Parts
 from penstock.api.serve import Served, serving
@@ -131,6 +131,15 @@ async def program(settings: Settings, around: Around | None = None) -> AsyncIter
         running.announce(settings.data, found)
         stack.callback(running.withdraw, settings.data)
         yield found
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[None]:
+    """The HTTP door alone, at an address and on a database that a program already has (see :mod:`penstock.workers`)."""
+    async with AsyncExitStack() as stack:
+        await _api(await _core(settings, stack), stack, joins=True)
+        tame_gc()
+        yield
 
 
 async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
@@ -309,7 +318,7 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
     _role(stack, "delivery", work)
 
 
-async def _api(core: Core, stack: AsyncExitStack, around: Around | None) -> str:
+async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, *, joins: bool = False) -> str:
     settings, database = core.settings, await _connected(stack, core.url, 8)
     intake = _intake(core, await _receiver(core, stack), core.site.channel("http"))
     operator = _operator(core)
@@ -329,8 +338,11 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None) -> str:
         canonicals=core.registry,
         packages=core.packages,
     )
-    api = build(parts)
-    return await stack.enter_async_context(serving(around(api) if around else api, settings.http))
+    api, others = build(parts), workers.count(settings) - 1
+    address = await stack.enter_async_context(serving(around(api) if around else api, settings.http, shared=others > 0, joins=joins))
+    if others:
+        await stack.enter_async_context(workers.workers(settings, core.url, address.removeprefix("http://"), others))
+    return address
 
 
 async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str) -> Ingested:

@@ -60,11 +60,14 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="Load invented people, play sample messages, tell the story.")] = False,
 ) -> None:
     """Start Penstock; it stops cleanly on SIGTERM or Ctrl-C."""
-    from penstock import app as program
+    from penstock import workers
 
     if roles and not {*roles.split(",")} <= {"all", *ROLES}:
         raise typer.BadParameter(f"roles are all, or some of {', '.join(ROLES)}")
     given = read_settings(site=site, data=data, database=database, http=http, mllp=mllp, roles=tuple(roles.split(",")) if roles else None)
+    workers.prepare(given)
+    from penstock import app as program
+
     if demo:
         from penstock.demo import play, prepare
 

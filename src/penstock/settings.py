@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     http_max_bytes: int = Field(64 * 2**20, description="Largest HTTP request body, in bytes.")
     http_max_url: int = Field(8192, description="Longest request target (path and query), in bytes.")
     request_s: float = Field(30.0, description="Seconds that one HTTP request may take.")
+    workers: int = Field(0, ge=0, le=64, description="Processes that answer HTTP; 0: one for each core, at most four.")
 
     # the flow
     flow_batch: int = Field(50, description="Messages stored in one transaction at most; a larger batch costs others latency.")

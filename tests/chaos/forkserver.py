@@ -41,7 +41,7 @@ def child(command: dict[str, Any]) -> None:
     def ready(found: Running) -> None:
         say(found._asdict())
 
-    app.run(read_settings(**command["settings"]), on_ready=ready)
+    app.run(read_settings(workers=1, **command["settings"]), on_ready=ready)
     os._exit(0)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Histogram, generate_latest
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
@@ -33,4 +36,13 @@ def observe(route: str, method: str, status: int, seconds: float) -> None:
 
 async def metrics(parts: Parts, request: Request) -> Reply:
     """``GET /metrics``: everything that the program counts, as Prometheus reads it."""
-    return Reply(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST.encode())
+    return Reply(200, generate_latest(_registry()), CONTENT_TYPE_LATEST.encode())
+
+
+def _registry() -> CollectorRegistry:
+    """What this process counts, or the sum of all processes of the program where there are several (see :mod:`penstock.workers`)."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library leaves it untyped
+    return registry

@@ -26,12 +26,13 @@ class Served(Protocol):
 
 
 @asynccontextmanager
-async def serving(app: Served, address: str) -> AsyncIterator[str]:
-    """Serve ``app`` at ``HOST:PORT`` (port 0: a free one) until the block is left; yields its URL.
+async def serving(app: Served, address: str, *, shared: bool = False, joins: bool = False) -> AsyncIterator[str]:
+    """Serve ``app`` at ``HOST:PORT`` (port 0: a free one) until the block is left; yields its URL. With ``shared`` others may
+    listen there too; who ``joins`` is one of them.
 
     Leaving ends the streams, lets requests under way finish, then closes. An address that cannot be bound is ``conflict``.
     """
-    listening = _listen(address)
+    listening = _join(address) if joins else _listen(address, shared)
     server = _Server(
         uvicorn.Config(
             app, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
@@ -47,13 +48,29 @@ async def serving(app: Served, address: str) -> AsyncIterator[str]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _listen(address: str) -> socket.socket:
+def _listen(address: str, shared: bool) -> socket.socket:
+    """An address that other programs have is refused, also where our own processes share it: it is bound alone first."""
     host, _, port = address.rpartition(":")
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
+        alone = _bind(host, int(port), shared=False)
+        if not shared:
+            return alone
+        bound = alone.getsockname()[1]
+        alone.close()
+        return _bind(host, bound, shared=True)
     except (OSError, ValueError) as error:
         raise Problem("conflict", "the HTTP address cannot be used: another program has it, or it is none of this machine") from error
+
+
+def _join(address: str) -> socket.socket:
+    """An address that the program already has."""
+    host, _, port = address.rpartition(":")
+    return _bind(host, int(port), shared=True)
+
+
+def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host.strip("[]"), port), family=family, backlog=1024, reuse_port=shared)
 
 
 class _Server(uvicorn.Server):

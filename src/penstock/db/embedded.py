@@ -32,7 +32,7 @@ CONFIGURATION: dict[str, str] = {
     "listen_addresses": "",
     "port": "5432",
     "cluster_name": "penstock",
-    "max_connections": "60",
+    "max_connections": "160",
     "max_locks_per_transaction": "128",
     "fsync": "on",
     "synchronous_commit": "on",

@@ -19,7 +19,11 @@ from prometheus_client import Gauge
 from penstock.db import Database
 from penstock.events.log import SQL
 
-LAG = Gauge("penstock_events_horizon_lag", "Events numbered but not yet safe to read, because an older transaction is open.")
+LAG = Gauge(
+    "penstock_events_horizon_lag",
+    "Events numbered but not yet safe to read, because an older transaction is open.",
+    multiprocess_mode="livemax",
+)
 
 #: Marks kept while a writer stays open; the newest is replaced beyond that, so memory is bounded.
 _MARKS = 64

@@ -8,7 +8,7 @@ MESSAGES = Counter("penstock_ingress_messages", "Messages answered, by interface
 BYTES = Counter("penstock_ingress_bytes", "Bytes of messages received, by interface.", ["interface"])
 NOISE = Counter("penstock_ingress_noise_bytes", "Bytes that belonged to no frame, by interface.", ["interface"])
 CLOSED = Counter("penstock_ingress_closed", "Connections closed by us, by interface and reason.", ["interface", "reason"])
-CONNECTIONS = Gauge("penstock_ingress_connections", "Connections open now, by interface.", ["interface"])
+CONNECTIONS = Gauge("penstock_ingress_connections", "Connections open now, by interface.", ["interface"], multiprocess_mode="livesum")
 SECONDS = Histogram(
     "penstock_ingress_answer_seconds",
     "Seconds from the last byte of a message to its acknowledgement.",

@@ -238,7 +238,7 @@ def serve_mock(contract: Path, paths: Sequence[Path], faults: Sequence[str], htt
     except OSError:
         raise Problem("not-found", "a file of the contract or its examples cannot be read") from None
     with tempfile.TemporaryDirectory(prefix="penstock-mock-") as folder:
-        given = read_settings(data=Path(folder), http=http, roles=("api",))
+        given = read_settings(data=Path(folder), http=http, roles=("api",), workers=1)
         settings = given.model_copy(update={"log_level": "warning"})
 
         mocks: list[Mock] = []
