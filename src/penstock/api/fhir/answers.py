@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import string
 from email.utils import parsedate_to_datetime
+from urllib.parse import quote
 
 import orjson
 
@@ -23,7 +25,7 @@ _RESPONSE = ((b"location", "location"), (b"etag", "etag"), (b"last-modified", "l
 
 def inner(request: Request, entry: Entry) -> Request:
     """The request that an entry is, for the same caller."""
-    headers = {_HEADERS[name]: value.encode() for name, value in entry.conditions.items()}
+    headers = {_HEADERS[name]: quote(value, safe=string.printable).encode() for name, value in entry.conditions.items()}
     headers[b"content-type"] = b"application/fhir+json"
     preferred = preference(request.header(b"prefer"))
     headers[b"prefer"] = f"return={preferred.returns or 'minimal'}, handling={preferred.handling}".encode()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.bundles import bundle
 from penstock.api.fhir.entries import ORDER, Entry, entries
+from penstock.api.fhir.links import relink
 from penstock.api.fhir.subject import fhir_reply, pretty_wanted
 from penstock.api.fhir.transaction import transaction
 from penstock.api.negotiate import require_fhir, want_fhir
@@ -20,6 +21,7 @@ from penstock.formats.fhir import json
 
 #: So many entries of a batch are done at once: enough for one group commit, too few to crowd out other callers.
 _AT_ONCE = 64
+_DEPENDS = "an entry of a batch refers to another one: only a transaction replaces temporary names"
 
 
 async def submit(parts: Parts, request: Request) -> Reply:
@@ -32,7 +34,7 @@ async def submit(parts: Parts, request: Request) -> Reply:
     found = list(entries(given, request.base + "/fhir"))
     kind = given.get("type")
     if kind == "batch":
-        answers = await _batch(request, found)
+        answers = await _batch(request, _independent(found))
     elif kind == "transaction":
         problems = [each for each in found if isinstance(each, Problem)]
         if problems:
@@ -41,6 +43,23 @@ async def submit(parts: Parts, request: Request) -> Reply:
     else:
         raise Problem("not-supported", "a Bundle that is posted here is a batch or a transaction", at="Bundle.type")
     return fhir_reply(200, bundle(f"{kind}-response", answers), pretty=pretty_wanted(request))
+
+
+def _independent(found: Sequence[Entry | Problem]) -> list[Entry | Problem]:
+    """Refuse entries that refer to others by a temporary name: in a batch nothing depends on anything (http.html#2.21.0.17.1)."""
+    names = {entry.full_url: "#" for entry in found if isinstance(entry, Entry) and entry.full_url and entry.full_url.startswith("urn:")}
+    if not names:
+        return list(found)
+    return [Problem("invalid", _DEPENDS, at=each.at) if isinstance(each, Entry) and _refers(each, names) else each for each in found]
+
+
+def _refers(entry: Entry, names: Mapping[str, str]) -> bool:
+    if entry.resource is None or not isinstance(entry.resource.get("resourceType"), str):
+        return False
+    try:
+        return relink(entry.resource, names, "") is not entry.resource
+    except Problem:  # a temporary name that nothing has
+        return True
 
 
 async def _batch(request: Request, found: Sequence[Entry | Problem]) -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from penstock.errors import Problem, Problems
@@ -15,13 +16,18 @@ Resource = dict[str, Any]
 MOST = 10_000
 #: The order in which a transaction does its entries, whatever order they have (http.html#2.21.0.17.2).
 ORDER = ("DELETE", "POST", "PUT", "GET", "HEAD")
-_URL = re.compile(r"([A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?(/_history(?:/[A-Za-z0-9\-.]+)?)?(?:\?(\S*))?")
+_BODIED = ("POST", "PUT", "PATCH")
+#: By (has a body, is an operation): what the resource of an entry may be.
+_FORMS: dict[tuple[bool, bool], tuple[type, ...]] = {(True, False): (dict,), (True, True): (dict, NoneType), (False, False): (NoneType,)}
+_READ = re.compile(r"(?!.*\.\.)[A-Za-z0-9\-._/$*]*(?:\?\S*)?")
+_WRITTEN = re.compile(r"([A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?(?:\?(\S*))?")
+_CALLED = re.compile(r"(?:([A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64})(?:/_history/[1-9]\d*)?)?/)?\$([a-z\-]+)(?:\?\S*)?")
 _TEXTS = ("ifMatch", "ifNoneExist", "ifNoneMatch", "ifModifiedSince")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. ``target`` is its URL below ``/fhir/``; ``at`` is its place in the Bundle."""
+    """One entry. ``target`` is its URL below ``/fhir/``; ``at`` is its place in the Bundle; ``operation`` is what it calls, if it does."""
 
     number: int
     method: str
@@ -32,6 +38,7 @@ class Entry:
     full_url: str | None
     resource: Resource | None
     conditions: dict[str, str]
+    operation: str | None = None
 
     @property
     def at(self) -> str:
@@ -44,7 +51,7 @@ class Entry:
 
     @property
     def condition(self) -> str | None:
-        """The search that finds what is written: of a conditional create, update or delete."""
+        """The search that finds what is written: of a conditional create, update, patch or delete."""
         return self.conditions.get("ifNoneExist") if self.method == "POST" else self.criteria
 
     @property
@@ -88,23 +95,33 @@ def _entry(number: int, entry: Any, base: str) -> Entry:
         raise Problem("required", "an entry of a batch or transaction has a request", at=f"{at}.request")
     method = request.get("method")
     if method not in ORDER:
-        raise Problem("not-supported", "an entry is a GET, HEAD, POST, PUT or DELETE", at=f"{at}.request.method")
+        raise Problem("not-supported", "an entry is a GET, HEAD, POST, PUT, PATCH or DELETE", at=f"{at}.request.method")
     target = _target(request.get("url"), base, at)
-    found = _URL.fullmatch(target)
-    if found is None:
-        raise Problem("invalid", "the URL of an entry is a type, or a resource of this server", at=f"{at}.request.url")
-    type_, id_, history, criteria = found.groups()
-    if method not in ("GET", "HEAD") and history:
-        raise Problem("invalid", "a history is only read", at=f"{at}.request.url")
-    resource = entry.get("resource")
-    if method == "POST" and (id_ or criteria):
-        raise Problem("invalid", "a POST names a type, and nothing else", at=f"{at}.request.url")
-    if (method in ("POST", "PUT")) != isinstance(resource, dict):
-        raise Problem("required", "a POST or PUT has a resource, and nothing else has", at=f"{at}.resource")
+    type_, id_, criteria, operation = _subject(method, target, at)
+    resource: Any = entry.get("resource")
+    if type(resource) not in _FORMS[method in _BODIED, operation is not None]:
+        raise Problem("required", "a POST, PUT or PATCH has a resource, and nothing else has", at=f"{at}.resource")
     full_url = entry.get("fullUrl")
     if full_url is not None and not isinstance(full_url, str):
         raise Problem("structure", "this is a text", at=f"{at}.fullUrl")
-    return Entry(number, method, target, type_, id_, criteria, full_url, resource, _conditions(request, at))
+    return Entry(number, method, target, type_, id_, criteria, full_url, resource, _conditions(request, at), operation)
+
+
+def _subject(method: str, target: str, at: str) -> tuple[str, str | None, str | None, str | None]:
+    """Type, id, criteria and operation that a target names."""
+    if method in ("GET", "HEAD"):
+        if not _READ.fullmatch(target):
+            raise Problem("invalid", "the URL of an entry is one of this server", at=f"{at}.request.url")
+        return "", None, None, None
+    if method == "POST" and (called := _CALLED.fullmatch(target)):
+        return called[1] or "", called[2], None, called[3]
+    found = _WRITTEN.fullmatch(target)
+    if found is None:
+        raise Problem("invalid", "the URL of an entry is a type, or a resource of this server", at=f"{at}.request.url")
+    type_, id_, criteria = found.groups()
+    if method == "POST" and (id_ or criteria):
+        raise Problem("invalid", "a POST names a type, and nothing else", at=f"{at}.request.url")
+    return type_, id_, criteria, None
 
 
 def _target(url: Any, base: str, at: str) -> str:

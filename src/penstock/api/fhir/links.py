@@ -1,6 +1,7 @@
 """Links between the entries of a transaction (http://hl7.org/fhir/R4/http.html#2.21.0.17.3): what a temporary name becomes.
 
-Pure. A resource is copied with each link replaced: references, elements that hold a URI, and the links of its narrative.
+Pure. What is replaced: references, elements of the types uri, url, oid and uuid that hold a temporary name (an absolute URL there may be
+the name of a definition, which stays what it is), and the links of the narrative. Only what changes is copied.
 """
 
 from __future__ import annotations
@@ -10,9 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from penstock.errors import Problem
+from penstock.formats.fhir.definitions import TypeDef, r4
 
-#: Names of choice elements that hold a URI; other names that begin with ``value`` hold something else.
-_URIS = frozenset({"valueUri", "valueUrl", "valueOid", "valueUuid"})
+Resource = dict[str, Any]
+
+#: Types whose values are links when they are temporary names; a canonical is not (http.html#2.21.0.17.3).
+_URIS = frozenset({"uri", "url", "oid", "uuid"})
+#: Names of elements that may hold a link whatever they begin with.
+_LINKING = ("reference", "div")
 _CONDITIONAL = re.compile(r"[A-Z][A-Za-z]+\?\S+")
 _TEMPORARY = ("urn:uuid:", "urn:oid:")
 _NARRATIVE = re.compile(r"""\b(href|src)\s*=\s*(["'])([^"']*)\2""")
@@ -40,33 +46,76 @@ def conditional_references(value: Any) -> Iterator[str]:
                 yield from conditional_references(each)
 
 
-def relink(value: Any, links: Mapping[str, str], at: str) -> Any:
-    """A copy of ``value`` with each link of ``links`` replaced; a temporary reference that no entry has is ``invalid``."""
-    if isinstance(value, dict):
-        return {name: _relink_member(name, each, links, f"{at}.{name}") for name, each in value.items()}
-    if isinstance(value, list):
-        return [relink(each, links, f"{at}[{number}]") for number, each in enumerate(value)]
+def relink(resource: Resource, links: Mapping[str, str], at: str) -> Resource:
+    """``resource`` with each link replaced; itself where it has none. A temporary reference that no entry has is ``invalid``."""
+    try:
+        return _object(resource, r4().type(resource["resourceType"]), links)
+    except _Unknown as unknown:
+        raise Problem("invalid", "a reference names an entry that this Bundle does not have", at=at + unknown.path) from None
+
+
+class _Unknown(Exception):
+    """A temporary reference that no entry has; the path grows on the way out."""
+
+    path = ""
+
+    def below(self, step: str) -> _Unknown:
+        self.path = step + self.path
+        return self
+
+
+def _object(value: Resource, kind: TypeDef | None, links: Mapping[str, str]) -> Resource:
+    changed: Resource | None = None
+    for name, each in value.items():
+        try:
+            new = _member(name, each, kind, links)
+        except _Unknown as unknown:
+            raise unknown.below(f".{name}") from None
+        if new is not each:
+            changed = dict(value) if changed is None else changed
+            changed[name] = new
+    return value if changed is None else changed
+
+
+def _member(name: str, value: Any, kind: TypeDef | None, links: Mapping[str, str]) -> Any:
+    if type(value) is str:
+        return _text(name, value, kind, links) if name in _LINKING or value.startswith(_TEMPORARY) else value
+    if type(value) is dict:
+        return _object(value, _kind_of(name, value, kind), links)
+    if type(value) is list:
+        return _list(name, value, kind, links)
     return value
 
 
-def _relink_member(name: str, value: Any, links: Mapping[str, str], at: str) -> Any:
-    if isinstance(value, list) and value and isinstance(value[0], str):
-        return [_relink_member(name, each, links, f"{at}[{number}]") for number, each in enumerate(value)]
-    if not isinstance(value, str):
-        return relink(value, links, at)
-    if name == "reference":
-        return _reference(value, links, at)
+def _list(name: str, value: list[Any], kind: TypeDef | None, links: Mapping[str, str]) -> list[Any]:
+    changed: list[Any] | None = None
+    for number, each in enumerate(value):
+        try:
+            new = _member(name, each, kind, links)
+        except _Unknown as unknown:
+            raise unknown.below(f"[{number}]") from None
+        if new is not each:
+            changed = list(value) if changed is None else changed
+            changed[number] = new
+    return value if changed is None else changed
+
+
+def _kind_of(name: str, value: Resource, kind: TypeDef | None) -> TypeDef | None:
+    """The type of an object; a resource inside a resource says its own."""
+    own = value.get("resourceType")
+    if isinstance(own, str):
+        return r4().type(own)
+    element = kind.elements.get(name) if kind else None
+    return r4().type(element.type) if element else None
+
+
+def _text(name: str, value: str, kind: TypeDef | None, links: Mapping[str, str]) -> str:
     if name == "div":
         return _NARRATIVE.sub(lambda found: f"{found[1]}={found[2]}{links.get(found[3], found[3])}{found[2]}", value)
-    if value.startswith(_TEMPORARY) and (not name.startswith("value") or name in _URIS):
-        return links.get(value, value)
-    return value
-
-
-def _reference(value: str, links: Mapping[str, str], at: str) -> str:
-    found = links.get(value)
-    if found is not None:
-        return found
-    if value.startswith(_TEMPORARY):
-        raise Problem("invalid", "a reference names an entry that this Bundle does not have", at=at)
-    return value
+    if name == "reference" and kind is not None and kind.name == "Reference":
+        found = links.get(value)
+        if found is None and value.startswith(_TEMPORARY):
+            raise _Unknown
+        return found or value
+    element = kind.elements.get(name) if kind else None
+    return links.get(value, value) if element and element.type in _URIS and value.startswith(_TEMPORARY) else value

@@ -7,9 +7,8 @@ somebody else wins a race for a condition, the whole is done again.
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
@@ -18,10 +17,11 @@ from penstock.api.conditions import if_match, is_new_only
 from penstock.api.fhir.accept import valid
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.entries import ORDER, Entry, Resource, within
-from penstock.api.fhir.find import find_ids, find_one
-from penstock.api.fhir.links import conditional_references, names_of, relink
+from penstock.api.fhir.identities import Identity, identify, referenced
+from penstock.api.fhir.links import names_of, relink
 from penstock.api.fhir.subscription import require_readable
 from penstock.api.fhir.write import cause, written
+from penstock.api.operations import OPERATIONS
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
@@ -31,31 +31,43 @@ from penstock.store import Change, Written
 
 _ROUNDS = 4
 _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+#: Operations that change something: what they do could not be undone with the rest.
+_CHANGING = frozenset(each.code for each in OPERATIONS if each.changes)
 
 
 async def transaction(parts: Parts, request: Request, entries: Sequence[Entry]) -> list[bytes]:
     """Do all entries; the entries of the response, in the order of the request."""
-    _check(entries)
-    await parts.store.ensure(parts.database, {entry.type for entry in entries if not entry.reads})
+    writes = sorted((entry for entry in entries if _writes(entry)), key=lambda entry: ORDER.index(entry.method))
+    _check(entries, writes)
+    await parts.store.ensure(parts.database, {entry.type for entry in writes})
     for last in (False,) * (_ROUNDS - 1) + (True,):
         try:
             async with parts.database.transaction() as tx:
-                return await _Attempt(parts, request, tx).run(entries)
+                answers = await _Attempt(parts, request, tx).run(entries, writes)
+                return [entry_of(answers[entry.number]) for entry in entries]
         except Problem as problem:
             if problem.code != "conflict" or last:
                 raise
     raise AssertionError("the last round returns or raises")
 
 
-def _check(entries: Sequence[Entry]) -> None:
+def _writes(entry: Entry) -> bool:
+    return not entry.reads and entry.operation is None
+
+
+def _check(entries: Sequence[Entry], writes: Sequence[Entry]) -> None:
     """What can be said without the database: every resource is valid, and no two entries are about the same."""
     problems: list[Problem] = []
-    writes = [entry for entry in entries if not entry.reads]
+    for entry in entries:
+        if entry.operation in _CHANGING:
+            problems.append(Problem("not-supported", "a transaction has no operation that changes something", at=entry.at))
     subjects = Counter(entry.subject for entry in writes)
     names = Counter(entry.full_url for entry in writes)
     for entry in writes:
+        if entry.method != "POST" and entry.subject is None:
+            problems.append(Problem("required", "a PUT or DELETE names its resource by id or by a condition", at=f"{entry.at}.request.url"))
         if entry.subject is not None and subjects[entry.subject] > 1:
-            problems.append(Problem("invalid", "two entries of a transaction are about the same resource", at=entry.at))
+            problems.append(_overlap(entry))
         if entry.full_url is not None and names[entry.full_url] > 1:
             problems.append(Problem("invalid", "two entries of a transaction have the same fullUrl", at=f"{entry.at}.fullUrl"))
         if entry.resource is not None:
@@ -67,6 +79,10 @@ def _check(entries: Sequence[Entry]) -> None:
         raise Problems(problems)
 
 
+def _overlap(entry: Entry) -> Problem:
+    return Problem("invalid", "two entries of a transaction are about the same resource", at=entry.at)
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """One try, in one database transaction."""
@@ -75,33 +91,26 @@ class _Attempt:
     request: Request
     tx: Tx
 
-    async def run(self, entries: Sequence[Entry]) -> list[bytes]:
-        writes = sorted((entry for entry in entries if not entry.reads), key=lambda entry: ORDER.index(entry.method))
-        found = {entry.number: await self._found(entry) for entry in writes}
-        ids = {entry.number: _id_of(entry, found[entry.number]) for entry in writes}
-        links = await self._links(writes, ids)
+    async def run(self, entries: Sequence[Entry], writes: Sequence[Entry]) -> dict[int, Reply]:
+        """The answers by entry."""
+        identities = await identify(self.parts, self.tx, self.request.access, writes)
+        links = await self._links(writes, identities)
         todo: list[tuple[Entry, Change]] = []
         answers: dict[int, Reply] = {}
         for entry in writes:
-            if entry.condition and entry.method == "POST" and found[entry.number] is not None:
-                answers[entry.number] = await self._existing(entry, ids[entry.number])
-            elif entry.id is None and entry.method == "DELETE" and found[entry.number] is None:
+            identity = identities[entry.number]
+            if entry.method == "POST" and identity.found:
+                answers[entry.number] = await self._existing(entry, identity.id)
+            elif entry.method == "DELETE" and entry.id is None and not identity.found:
                 answers[entry.number] = Reply(204)
             else:
-                todo.append((entry, await self._change(entry, ids[entry.number], links)))
+                todo.append((entry, await self._change(entry, identity, links)))
+        _refuse_overlaps(todo)
         answers |= await self._write(todo)
         for entry in entries:
-            if entry.reads:
+            if not _writes(entry):
                 answers[entry.number] = await self._read(entry)
-        return [entry_of(answers[entry.number]) for entry in entries]
-
-    async def _found(self, entry: Entry) -> str | None:
-        """The id that the condition of an entry finds."""
-        if entry.method != "POST" and entry.subject is None:
-            raise Problem("required", "a PUT or DELETE names its resource by id or by a condition", at=f"{entry.at}.request.url")
-        if not entry.condition:
-            return None
-        return await find_one(self.parts, self.tx, self.request.access, entry.type, entry.condition, at=f"{entry.at}.request")
+        return answers
 
     async def _existing(self, entry: Entry, id_: str) -> Reply:
         """A conditional create that has nothing to do tells of the resource that is there."""
@@ -112,29 +121,17 @@ class _Attempt:
         outcome = Written(stored.type, stored.id, stored.ver, stored.rid, "same", stored.last_updated, stored.body)
         return written(self.request, outcome, returns="minimal")
 
-    async def _links(self, writes: Sequence[Entry], ids: dict[int, str]) -> dict[str, str]:
+    async def _links(self, writes: Sequence[Entry], identities: Mapping[int, Identity]) -> dict[str, str]:
+        """What every name in the Bundle becomes: those that entries have, and those that are searches."""
         links: dict[str, str] = {}
         for entry in writes:
             if entry.full_url is not None:
-                links |= dict.fromkeys(names_of(entry.full_url, entry.type), f"{entry.type}/{ids[entry.number]}")
-        for entry in writes:
-            for reference in conditional_references(entry.resource):
-                if reference not in links:
-                    links[reference] = await self._referenced(entry, reference)
-        return links
+                links |= dict.fromkeys(names_of(entry.full_url, entry.type), f"{entry.type}/{identities[entry.number].id}")
+        return links | await referenced(self.parts, self.tx, self.request.access, writes, identities, links)
 
-    async def _referenced(self, entry: Entry, reference: str) -> str:
-        type_, _, criteria = reference.partition("?")
-        found = await find_ids(self.parts, self.tx, self.request.access, type_, criteria, at=f"{entry.at}.resource")
-        if len(found) != 1:
-            raise Problem("precondition", "a conditional reference finds no resource, or several", at=f"{entry.at}.resource")
-        return f"{type_}/{found[0]}"
-
-    async def _change(self, entry: Entry, id_: str, links: dict[str, str]) -> Change:
+    async def _change(self, entry: Entry, identity: Identity, links: dict[str, str]) -> Change:
         resource: Resource | None = None
         if entry.resource is not None:
-            if entry.method == "PUT" and entry.id is not None and entry.resource.get("id") != entry.id:
-                raise Problem("invalid", "the resource has another id than the URL, or none", at=f"{entry.at}.resource.id")
             resource = relink(entry.resource, links, f"{entry.at}.resource")
             require_readable(self.request.access, resource)
             conceal = self.parts.conceal.get(entry.type)
@@ -142,7 +139,7 @@ class _Attempt:
         return Change(
             _VERBS[entry.method],  # type: ignore[arg-type] # the table holds the three verbs
             entry.type,
-            id_,
+            identity.id,
             resource,
             if_match=if_match(entry.conditions.get("ifMatch")),
             if_none_exist=entry.condition if entry.method == "POST" else None,
@@ -171,7 +168,7 @@ class _Attempt:
         return answers
 
     async def _read(self, entry: Entry) -> Reply:
-        """Answer a GET as if it came by itself, but within this transaction."""
+        """Answer a GET, or an operation that only looks, as if it came by itself, but within this transaction."""
         parts = replace(self.parts, database=cast(Database, _Within(self.tx)))  # a reader opens connections, and nothing else
         reply = await self.request.dispatch(inner(self.request, entry), parts)
         if reply.status >= 400:
@@ -179,10 +176,12 @@ class _Attempt:
         return reply
 
 
-def _id_of(entry: Entry, found: str | None) -> str:
-    """The id that an entry writes: the one of its URL, the one that was found, its own where it may have one, or a new one."""
-    own = entry.resource.get("id") if entry.resource is not None and entry.method == "PUT" else None
-    return entry.id or found or (own if isinstance(own, str) else str(uuid.uuid4()))
+def _refuse_overlaps(todo: Sequence[tuple[Entry, Change]]) -> None:
+    """Identities that conditions found must not overlap either (http.html#2.21.0.17.2)."""
+    written = Counter((change.type, change.id) for _, change in todo)
+    problems = [_overlap(entry) for entry, change in todo if written[change.type, change.id] > 1]
+    if problems:
+        raise Problems(problems)
 
 
 class _Within:
