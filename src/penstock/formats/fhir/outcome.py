@@ -21,7 +21,7 @@ def outcome(problem: Problem) -> Resource:
 
 def of_issues(issues: Iterable[Issue]) -> Resource:
     """The outcome of a validation; "all is well" when there is no issue (an OperationOutcome has at least one)."""
-    return _outcome([_issue(*issue) for issue in issues] or [_issue("information", "informational", "no issues were found", "")])
+    return _outcome([_of(issue) for issue in issues] or [_issue("information", "informational", "no issues were found", "")])
 
 
 class Finding(NamedTuple):
@@ -52,6 +52,14 @@ def _outcome(issues: list[Resource]) -> Resource:
 def _found(finding: Finding) -> Resource:
     issue = _issue(finding.severity, finding.code, finding.text, finding.at, finding.detail)
     return {"extension": [{"url": MESSAGE_ID, "valueString": finding.message_id}], **issue} if finding.message_id else issue
+
+
+def _of(issue: Issue) -> Resource:
+    """Of a rule that was broken, ``diagnostics`` name it with its profile and element: names of definitions, not data."""
+    named = {"profile": issue.profile, "element": issue.element, "rule": issue.rule}
+    told = ", ".join(f"{what} {name}" for what, name in named.items() if name)
+    found = _issue(issue.severity, issue.code, issue.text, issue.at)
+    return {**found, "diagnostics": told} if told else found
 
 
 def _issue(severity: str, code: str, text: str, at: str, detail: tuple[str, str] | None = None) -> Resource:

@@ -1,0 +1,244 @@
+"""One validation: what it has found, where it is, and what it may still cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import Problem
+from penstock.formats.fhir.definitions import Element, r4
+from penstock.formats.fhir.path import Env, program
+from penstock.formats.fhir.validate import bundles, coded, extensions, invariants
+from penstock.formats.fhir.validate.issue import Issue
+from penstock.formats.fhir.validate.items import Item, inside, whole
+from penstock.formats.fhir.validate.profile.apply import Walk, bound
+from penstock.formats.fhir.validate.profile.elements import is_type
+from penstock.formats.fhir.validate.profile.slices import is_one, type_of
+from penstock.formats.fhir.validate.references import Place, type_named
+
+if TYPE_CHECKING:
+    from penstock.formats.fhir.validate.validator import Validator
+
+Resource = dict[str, Any]
+
+#: Elements that one validation visits. A Bundle of 5,000 resources has about half a million.
+MOST_STEPS = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How bad it is that something is not known here: an extension, or a profile that an element must conform to."""
+
+    unknown_extension: str = "warning"
+    unknown_profile: str = "warning"
+
+
+class Run:
+    """Knows the validator, the resource, and the place in it (``profile.apply.World``)."""
+
+    def __init__(self, validator: Validator, resource: Resource, policy: Policy, now: datetime | None) -> None:
+        self._validator = validator
+        self._resource = resource
+        self._policy = policy
+        self._now = now
+        self._place = Place(resource, resource).inside(resource)
+        self._found: list[Issue] = []
+        self._verdicts: dict[tuple[str, int], bool] = {}
+        self._left = MOST_STEPS
+
+    def everything(self, profiles: tuple[str, ...]) -> list[Issue]:
+        """All issues beyond those of structure."""
+        item = whole(self._resource)
+        self._invariants(item)
+        self._resource_at(item, profiles)
+        return self._found
+
+    def _invariants(self, item: Item) -> None:
+        for broken in invariants.visit(self._resource, self._env, warnings=True):
+            text = f"a rule of the specification is broken: {r4().words.get(broken.key, broken.key)}"
+            severity = "error" if broken.severity == "error" else "warning"
+            self._found.append(Issue(severity, "invariant", text, item.at + broken.at, broken.key))
+
+    def _resource_at(self, item: Item, profiles: tuple[str, ...] = ()) -> None:
+        """A resource, alone or inside another: the profiles it claims, and all that it has."""
+        with self._in(item):
+            self._survey(item, item)
+            claimed = (item.value.get("meta") or {}).get("profile") or ()
+            for url in dict.fromkeys((*profiles, *(url for url in claimed if isinstance(url, str)))):
+                self._follow(item, url)
+            self._found += bundles.check(item, self._place)
+
+    def _follow(self, item: Item, url: str) -> None:
+        if is_type(url):
+            return
+        issues = self.apply(item, url)
+        if issues is None:
+            self._found.append(Issue("warning", "not-found", "a profile that the resource claims is not known here", f"{item.at}.meta.profile"))
+        else:
+            self._found += issues
+
+    def _survey(self, item: Item, resource: Item) -> None:
+        """What R4 asks of single elements beyond structure and invariants."""
+        self.spend()
+        for element, children in inside(item):
+            for child in children:
+                self._element(element, child, item, resource)
+
+    def _element(self, element: Element, child: Item, holder: Item, resource: Item) -> None:
+        if element.type == "Resource":
+            self._resource_at(child)
+            return
+        if element.binding is not None and child.value is not None:
+            self._found += bound(element.binding, child, self)
+        if element.type == "Extension":
+            self._extension(child, holder, element.name == "modifierExtension", resource)
+        if child.value.__class__ is dict or child.beside is not None:
+            self._survey(child, resource)
+
+    def _extension(self, extension: Item, holder: Item, is_modifier: bool, resource: Item) -> None:
+        url = extension.value.get("url")
+        if not isinstance(url, str) or (holder.type == "Extension" and ":" not in url):
+            return
+        if "|" in url:
+            self._found.append(Issue("error", "value", "the URL of an extension has no version", f"{extension.at}.url", "url"))
+        definition = self._validator.definition(url)
+        if definition is None or definition.get("type") != "Extension":
+            text = "the definition of an extension is not known here"
+            self._found.append(Issue(self._policy.unknown_extension, "not-found", text, extension.at, "extension"))
+            return
+        self._found += extensions.misplaced(definition, extension, holder, _names(holder, resource), self)
+        self._found += extensions.wrong_kind(definition, extension, is_modifier)
+        self._found += self.apply(extension, url) or ()
+        try:
+            profile = self._validator.profile(url)
+        except Problem:
+            return
+        if profile is not None:
+            self._found += extensions.undefined_parts(url, extension, profile.root, self)
+
+    # What profiles ask (profile.apply.World)
+
+    def apply(self, item: Item, url: str, /) -> list[Issue] | None:
+        """What a profile says of an item; None when the profile is not known."""
+        if is_type(url):
+            return [] if is_one(item.type, frozenset((str(type_of(url, self._validator.definition)),))) else [_other_type(item, url)]
+        try:
+            profile = self._validator.profile(url)
+        except Problem as problem:
+            return [Issue("warning", problem.code, problem.text, item.at, "profile", url)]
+        if profile is None:
+            return None
+        key = (url, id(item.value))
+        if key in self._verdicts:
+            return []
+        self._verdicts[key] = True
+        walk = Walk(profile, self, [])
+        with self._in(item):
+            walk.root(item)
+        self._verdicts[key] = not any(issue.severity == "error" for issue in walk.found)
+        return walk.found
+
+    def conforms(self, item: Item, url: str) -> bool | None:
+        key = (url, id(item.value))
+        if key not in self._verdicts:
+            issues = self.apply(item, url)
+            if issues is None:
+                return None
+            return not any(issue.severity == "error" for issue in issues)
+        return self._verdicts[key]
+
+    def type_of(self, url: str) -> str | None:
+        return type_of(url, self._validator.definition)
+
+    def coded(self, item: Item, value_set: str) -> bool | None:
+        return coded.is_member(item, value_set, self._validator.terminology.member)
+
+    def resolved(self, item: Item) -> list[Item]:
+        """The resource that a reference leads to, as an item of its own."""
+        text = item.value if isinstance(item.value, str) else (item.value or {}).get("reference")
+        if not isinstance(text, str):
+            return []
+        found = self._place.matches(text) or [one for one in [self._validator.resolve(text)] if one is not None]
+        return [whole(found[0])] if found else []
+
+    def target_type(self, item: Item) -> str:
+        return type_named(item.value) if isinstance(item.value, dict) else ""
+
+    def how_held(self, item: Item) -> str:
+        """As ``aggregation`` says it: contained, bundled or referenced; nothing where a reference has no literal form."""
+        text = item.value.get("reference")
+        if not isinstance(text, str):
+            return ""
+        if text.startswith("#"):
+            return "contained"
+        return "bundled" if self._place.matches(text) else "referenced"
+
+    def holds(self, expression: str, item: Item) -> bool | None:
+        """Whether a rule holds for an item; a rule that cannot be evaluated says nothing."""
+        try:
+            return program(expression, item.type).true(item.value, self._env)
+        except Problem:
+            return None
+
+    def selects(self, expression: str, item: Item) -> bool:
+        """Whether an expression about the whole resource has the item in its result."""
+        try:
+            found = program(expression, self._place.resource["resourceType"])(self._place.resource, self._env)
+        except Problem:
+            return False
+        return any(each is item.value or (not isinstance(each, dict) and each == item.value) for each in found)
+
+    def spend(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Problem("too-costly", "the resource takes too much work to validate")
+
+    # Where the walk is
+
+    @contextmanager
+    def _in(self, item: Item) -> Iterator[None]:
+        """While a resource is looked at, it is the place that references and rules begin from."""
+        if "resourceType" not in item.value or item.value is self._place.resource:
+            yield
+            return
+        before, self._place = self._place, self._place.inside(item.value)
+        try:
+            yield
+        finally:
+            self._place = before
+
+    @property
+    def _env(self) -> Env:
+        return Env(
+            resource=self._place.resource,
+            root=self._place.root,
+            resolve=self._reach,
+            member_of=self._member,
+            conforms_to=self._conforms,
+            now=self._now,
+        )
+
+    def _reach(self, reference: str) -> Resource | None:
+        found = self._place.matches(reference)
+        return found[0] if found else self._validator.resolve(reference)
+
+    def _member(self, value: Any, value_set: str) -> bool | None:
+        type = "CodeableConcept" if isinstance(value, dict) and "coding" in value else "Coding" if isinstance(value, dict) else "code"
+        return coded.is_member(Item(value, None, type, ""), value_set, self._validator.terminology.member)
+
+    def _conforms(self, value: Any, url: str) -> bool | None:
+        return self.conforms(Item(value, None, str(self.type_of(url)), ""), url)
+
+
+def _other_type(item: Item, url: str) -> Issue:
+    return Issue("error", "structure", "the element is of another type than it must be", item.at, "type", url)
+
+
+def _names(holder: Item, resource: Item) -> frozenset[str]:
+    """The paths by which an element is known: from the resource, and from the type of what it is an element of."""
+    steps = [step.partition("[")[0] for step in holder.at.removeprefix(resource.at).split(".") if step]
+    return frozenset({".".join((resource.type, *steps)), holder.type})
+

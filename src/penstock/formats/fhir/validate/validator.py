@@ -1,0 +1,93 @@
+"""The whole of validation: R4's own rules, the profiles that a resource names or must follow, its extensions, codes and references."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from penstock.errors import Problem
+from penstock.formats.fhir.canonical import Canonicals
+from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.validate.base import MOST, check
+from penstock.formats.fhir.validate.issue import Issue
+from penstock.formats.fhir.validate.profile.build import compile_profile
+from penstock.formats.fhir.validate.profile.tree import Profile
+from penstock.formats.fhir.validate.run import Policy, Run
+
+Resource = dict[str, Any]
+
+
+class Codes(Protocol):
+    """What is known of terminology: whether a code is in a value set, None when that is not known."""
+
+    def member(self, value_set: str, system: str | None, code: str, /) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """Knows no terminology."""
+
+    def member(self, value_set: str, system: str | None, code: str, /) -> bool | None:
+        return None
+
+
+def _nowhere(reference: str) -> Resource | None:
+    return None
+
+
+class Validator:
+    """Validates against what ``canonicals`` hold now; compiled profiles are kept until the canonicals change.
+
+    ``resolve`` finds what is not in the resource itself, by the text of a reference.
+    """
+
+    def __init__(self, canonicals: Canonicals, terminology: Codes | None = None, *, resolve: Callable[[str], Resource | None] = _nowhere) -> None:
+        self.canonicals = canonicals
+        self.terminology: Codes = terminology or _Nothing()
+        self.resolve = resolve
+        self._profiles: dict[str, Profile | Problem | None] = {}
+        self._revision = canonicals.revision
+
+    def check(
+        self, resource: Resource, profiles: Iterable[str] = (), *, policy: Policy | None = None, now: datetime | None = None
+    ) -> list[Issue]:
+        """Everything that is wrong with a resource, its structure first: where that is broken nothing else can be asked."""
+        found = check(resource)
+        if any(issue.code == "structure" for issue in found):
+            return found
+        run = Run(self, resource, policy or Policy(), now)
+        found += run.everything(tuple(profiles))
+        return _distinct(found)[:MOST]
+
+    def definition(self, url: str) -> Resource | None:
+        """A StructureDefinition by its URL, those of R4 itself included."""
+        found = self.canonicals.find("StructureDefinition", url)
+        return found if found is not None else r4().profiles.get(url.partition("|")[0])
+
+    def profile(self, url: str) -> Profile | None:
+        """A compiled profile; None when it is not known, Problem when it cannot be applied."""
+        if self._revision != self.canonicals.revision:
+            self._profiles.clear()
+            self._revision = self.canonicals.revision
+        if url not in self._profiles:
+            self._profiles[url] = self._compiled(url)
+        found = self._profiles[url]
+        if isinstance(found, Problem):
+            raise found
+        return found
+
+    def _compiled(self, url: str) -> Profile | Problem | None:
+        definition = self.definition(url)
+        try:
+            return None if definition is None else compile_profile(definition, self.definition)
+        except Problem as problem:
+            return problem
+        except (TypeError, AttributeError, ValueError, KeyError, RecursionError):
+            return Problem("invalid", "a profile does not have the form of a StructureDefinition")
+
+
+def _distinct(issues: list[Issue]) -> list[Issue]:
+    """Each place and rule once, whoever asks for it: the first to say it is R4, then the profiles in order."""
+    return list({(issue.at, issue.rule or issue.text, issue.severity): issue for issue in reversed(issues)}.values())[::-1]
