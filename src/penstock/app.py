@@ -49,7 +49,8 @@ from penstock.settings import Settings
 from penstock.site import Channel, Site, load_site
 from penstock.store import Cause, Store, Writer, Written
 from penstock.store.search.match import matches
-from penstock.store.search.parse import Query, parse
+from penstock.store.search.parse import parse
+from penstock.store.search.query import Query
 from penstock.store.versions import version_bodies
 
 _log = log.get("app")

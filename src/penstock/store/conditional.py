@@ -18,7 +18,8 @@ from penstock.store.hashing import h64, prefix
 from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.match import matches
 from penstock.store.search.page import Search
-from penstock.store.search.parse import Query, parse
+from penstock.store.search.parse import parse
+from penstock.store.search.query import Query
 from penstock.store.statements import SQL
 
 

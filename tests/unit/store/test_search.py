@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from penstock.auth.access import SYSTEM, Access
 from penstock.errors import Problem
 from penstock.store import Change
-from penstock.store.search import page as page_module
+from penstock.store.search import candidates, page, total
 from penstock.store.search.compile import compile
 from penstock.store.search.criterion import plain, split
-from penstock.store.search.fragment import Target
+from penstock.store.search.fragment import Fragment, Target
 from penstock.store.search.parse import parse
-from penstock.store.search.plan import page_sql
-from penstock.store.search.sort import order_of
+from penstock.store.search.plan import After, Branch, page_sql
+from penstock.store.search.sort import orders_of
 from penstock.store.search.statistics import Counts
 from tests.unit.store.conftest import CAUSE, Shelf
 
@@ -103,7 +103,8 @@ async def test_totals_are_given_when_asked_for(shelf: Shelf) -> None:
 
 
 async def test_an_estimate_beyond_the_cap_is_planned_not_counted(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "CANDIDATES", 5)
+    for module in (candidates, page, total):
+        monkeypatch.setattr(module, "CANDIDATES", 5)
     await shelf.put(*(observation(n) for n in range(30)))
     assert (await shelf.search("Observation", "_total=estimate&status=final")).total >= 6
     for query in ("_sort=status", "status:missing=true&_total=accurate", "status:missing=true"):
@@ -145,6 +146,12 @@ PARAMS = st.sampled_from(
 )
 
 
+def _sql(target: Target, fragments: list[Fragment]) -> str:
+    orders = orders_of([target.type], ())
+    assert orders is not None
+    return page_sql([Branch(target, fragments, Counts(0, {}, 0))], orders[0], 10, After(0, (), 0))
+
+
 @given(PARAMS, HOSTILE)
 def test_no_value_of_a_query_becomes_sql(param: str, value: str) -> None:
     target = Target("main", "Patient", CAUSE.at)
@@ -154,14 +161,12 @@ def test_no_value_of_a_query_becomes_sql(param: str, value: str) -> None:
         fragments = [compile(target, each) for each in query.criteria]
     except Problem:
         return
-    order = order_of(query)
-    assert order is not None
-    sql = page_sql(target, fragments, order, Counts(0, {}, 0), 10, None)
+    sql = _sql(target, fragments)
     count = value.count(",") + 1
     harmless = {"birthdate": "2020", "_lastUpdated": "2020"}.get(param, "a")
     same = [compile(plain_target, each) for each in parse("Patient", [(param, ",".join([harmless] * count))]).criteria]
     if "\\" not in value and "|" not in value and param in ("gender", "identifier", "_id", "_profile"):
-        assert sql == page_sql(plain_target, same, order, Counts(0, {}, 0), 10, None)
+        assert sql == _sql(plain_target, same)
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,$:()[]=<>&|'{}+-* /")
     assert set(sql) <= allowed and sql.count("'") == sql.count("'{}'") * 2
 

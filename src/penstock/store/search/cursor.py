@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Sequence
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -17,28 +18,32 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from penstock.auth.access import Access
 from penstock.errors import Problem
-from penstock.store.search.parse import Query
 from penstock.store.search.plan import After
+from penstock.store.search.query import Query
 
 _NONCE = 12
 
 
-def seal(key: bytes, access: Access, query: Query, after: After) -> str:
-    """The text of a cursor."""
-    nonce = os.urandom(_NONCE)
-    sealed = AESGCM(key).encrypt(nonce, msgspec.msgpack.encode(after), _binding(access, query))
-    return base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
+class Sealer:
+    """Seals and opens the cursors of one search for one caller."""
 
+    def __init__(self, key: bytes, access: Access, queries: Sequence[Query]) -> None:
+        self._cipher = AESGCM(key)
+        types = [query.type for query in queries]
+        bound = (access.tenant, access.client, access.patient, types, queries[0].used)
+        self._binding = hashlib.sha256(repr(bound).encode()).digest()
 
-def unseal(key: bytes, access: Access, query: Query, text: str) -> After:
-    """Where the page before ended; ``invalid`` for a cursor of another search or caller, or none of ours."""
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        opened = AESGCM(key).decrypt(raw[:_NONCE], raw[_NONCE:], _binding(access, query))
-        return msgspec.msgpack.decode(opened, type=After)
-    except (InvalidTag, ValueError, binascii.Error, msgspec.MsgspecError):
-        raise Problem("invalid", "this page link is not of this search and this caller", at="_cursor") from None
+    def seal(self, after: After) -> str:
+        """The text of a cursor."""
+        nonce = os.urandom(_NONCE)
+        sealed = self._cipher.encrypt(nonce, msgspec.msgpack.encode(after), self._binding)
+        return base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
-
-def _binding(access: Access, query: Query) -> bytes:
-    return hashlib.sha256(repr((access.tenant, access.client, access.patient, query.type, query.used)).encode()).digest()
+    def open(self, text: str) -> After:
+        """Where the page before ended; ``invalid`` for a cursor of another search or caller, or none of ours."""
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            opened = self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], self._binding)
+            return msgspec.msgpack.decode(opened, type=After)
+        except (InvalidTag, ValueError, binascii.Error, msgspec.MsgspecError):
+            raise Problem("invalid", "this page link is not of this search and this caller", at="_cursor") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from penstock.store.hashing import param_hash, prefix
+from penstock.store.hashing import param_hash, prefix, tenant_number
 from penstock.store.layout import Layout, layout
 
 
@@ -53,6 +53,10 @@ class Target:
         """``param`` as an argument, as the side tables know it."""
         return self.add(param_hash(self.tenant, self.type, param), "int8")
 
+    def tenant_number(self) -> str:
+        """The tenant as an argument, as every row carries it."""
+        return self.add(tenant_number(self.tenant), "int4")
+
     @property
     def layout(self) -> Layout:
         return layout(self.type)
@@ -75,10 +79,28 @@ class Target:
         return Fragment(f"exists (select 1 from {table} s where s.rid = r.rid and {condition})", exact=exact)
 
 
+#: Ways to find rows, best first.
+_DRIVES = ("few", "patient", "code", "tokens")
+
+
+def both(fragments: list[Fragment]) -> Fragment:
+    """Every one of several conditions holds; the best way to find rows is that of one of them."""
+    if len(fragments) == 1:
+        return fragments[0]
+    if not fragments:
+        return Fragment("true")
+    driver = min(fragments, key=lambda each: _DRIVES.index(each.drive) if each.drive else len(_DRIVES))
+    sql = " and ".join(each.sql if each is driver else each.filter for each in fragments)
+    drive = "tokens" if driver.drive == "code" else driver.drive
+    return Fragment(f"({sql})", all(each.exact for each in fragments), drive, driver.tokens)
+
+
 def either(fragments: list[Fragment]) -> Fragment:
     """One of several conditions holds."""
     if len(fragments) == 1:
         return fragments[0]
+    if not fragments:
+        return Fragment("false")
     drives = {fragment.drive for fragment in fragments}
     drive = "" if "" in drives else "few" if drives <= {"few", "patient"} else "tokens"
     tokens = tuple(token for fragment in fragments for token in fragment.tokens)
@@ -86,5 +108,8 @@ def either(fragments: list[Fragment]) -> Fragment:
 
 
 def opposite(fragment: Fragment) -> Fragment:
-    """The condition does not hold; it can find nothing by an index."""
-    return Fragment(f"({fragment.sql}) is not true", fragment.exact)
+    """The condition does not hold; it can find nothing by an index.
+
+    Where the condition lets through too much, its opposite in SQL would let through too little: then everything is looked at again.
+    """
+    return Fragment(f"({fragment.sql}) is not true") if fragment.exact else Fragment("true", exact=False)

@@ -1,49 +1,127 @@
 """``_include`` and ``_revinclude``: what the matches point at, and what points at them (http://hl7.org/fhir/R4/search.html#include).
 
-Included resources are read within the same Access as any other read: a type without permission, or a resource outside of the patient's
-compartment, is left out.
+With ``:iterate`` the same is asked of what was included, until nothing new comes. Included resources are read within the same Access as
+any other read: a type without permission, or a resource outside of the patient's compartment, is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from penstock.auth.access import Access
 from penstock.errors import Problem
-from penstock.formats.fhir.searchparams import extract
+from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.change import Key, Stored
-from penstock.store.compartment import bounds
 from penstock.store.row import local_references
-from penstock.store.search.parse import Include, Query
+from penstock.store.search.candidates import CONTENT, Candidate, decoded, keep, read
+from penstock.store.search.condition import Condition, Or
+from penstock.store.search.criterion import Criterion
+from penstock.store.search.query import Include, Query
+from penstock.store.search.run import Run, Wanted
 
-#: Resources that one page may bring along.
-MOST = 2000
-
-
-def may_read(access: Access, type: str) -> bool:
-    """Whether ``access`` could read any resource of ``type``."""
-    if not access.permits("read", type):
-        return False
-    try:
-        bounds(access, type)
-    except Problem:
-        return False
-    return True
+#: Resources that one page may bring along, and rounds of ``:iterate``.
+MOST, ROUNDS = 2000, 20
 
 
-def forward(access: Access, query: Query, found: Sequence[Stored]) -> list[Key]:
-    """The keys of what the matches point at by the ``_include`` of the query, less the matches themselves."""
-    keys: dict[Key, None] = {}
-    for stored in found:
-        for param, type, id in local_references(extract(stored.resource())):
-            if any(_wants(include, param, type) for include in query.includes) and may_read(access, type):
-                keys[type, id] = None
-    for stored in found:
-        keys.pop((stored.type, stored.id), None)
-    if len(keys) > MOST:
-        raise Problem("too-costly", "this page would include too many resources: ask for fewer with _count", at="_include")
-    return list(keys)
+class Included:
+    """What a page brings along, as it grows."""
+
+    def __init__(self, run: Run, query: Query, matches: Sequence[Candidate]) -> None:
+        self._run = run
+        self._query = query
+        self._seen: set[Key] = {_key(each) for each in matches}
+        self._found: list[Stored] = []
+
+    async def collect(self, matches: Sequence[Candidate]) -> list[Stored]:
+        """Everything that the includes of the query bring, in the order in which it was found."""
+        includes, revincludes = self._query.includes, self._query.revincludes
+        fresh: Sequence[Candidate] = matches
+        for round in range(ROUNDS + 1):
+            if not fresh or not (includes or revincludes):
+                return self._found
+            if round == ROUNDS:
+                break
+            fresh = [*await self._forward(includes, fresh), *await self._backward(revincludes, fresh)]
+            includes, revincludes = _iterated(self._query.includes), _iterated(self._query.revincludes)
+        raise Problem("too-costly", "this page includes resources of resources too deeply", at="_include")
+
+    async def _forward(self, includes: Sequence[Include], sources: Sequence[Candidate]) -> list[Candidate]:
+        """What the sources point at."""
+        keys = {key: None for each in sources for key in _targets(includes, each.stored.type, each.indexed)}
+        wanted = [key for key in keys if key not in self._seen and _may_read(self._run, key[0])]
+        self._limit(len(wanted))
+        if not wanted:
+            return []
+        found = await self._run.tools.reader.read_many(self._run.tx, self._run.access, wanted)
+        return await self._add([found[key] for key in wanted if key in found], bool(_iterated(self._query.includes)))
+
+    async def _backward(self, revincludes: Sequence[Include], targets: Sequence[Candidate]) -> list[Candidate]:
+        """What points at the targets."""
+        found: list[Candidate] = []
+        for source in dict.fromkeys(include.source for include in revincludes):
+            if self._run.may_search(source) and _may_read(self._run, source) and await self._run.exist(source):
+                conditions = tuple(_pointing([each for each in revincludes if each.source == source], source, targets))
+                if conditions:
+                    found += await self._sources(source, Or(conditions))
+        return found
+
+    async def _sources(self, source: str, condition: Condition) -> list[Candidate]:
+        room = MOST - len(self._found)
+        plan = await self._run.plan(Wanted(source, (condition, *self._run.inside(source))))
+        rows = await self._run.list(plan, CONTENT, room + len(self._seen) + 1)
+        candidates = await keep(self._run, plan.undecided(0), await read(self._run, source, rows))
+        fresh = [each for each in candidates if _key(each) not in self._seen]
+        self._limit(len(fresh))
+        fresh.sort(key=lambda each: each.stored.rid)
+        self._seen.update(map(_key, fresh))
+        self._found += [each.stored for each in fresh]
+        return fresh
+
+    async def _add(self, stored: Sequence[Stored], decode: bool) -> list[Candidate]:
+        self._seen.update((each.type, each.id) for each in stored)
+        self._found += stored
+        return [decoded(each) for each in stored] if decode else []
+
+    def _limit(self, more: int) -> None:
+        if len(self._found) + more > MOST:
+            raise Problem("too-costly", "this page would include too many resources: ask for fewer with _count", at="_include")
 
 
-def _wants(include: Include, param: str, type: str) -> bool:
-    return include.param in ("*", param) and include.target in ("", type)
+def _key(candidate: Candidate) -> Key:
+    return candidate.stored.type, candidate.stored.id
+
+
+def _may_read(run: Run, type: str) -> bool:
+    return run.access.permits("read", type) and run.is_open(type)
+
+
+def _iterated(includes: Sequence[Include]) -> tuple[Include, ...]:
+    return tuple(each for each in includes if each.iterate)
+
+
+def _targets(includes: Sequence[Include], source: str, indexed: Indexed) -> Iterable[Key]:
+    """What a resource points at by the includes that begin at its type."""
+    here = [each for each in includes if each.source in ("*", source)]
+    for param, type, id_ in local_references(indexed) if here else ():
+        if any(each.param in ("*", param) and each.target in ("", type) for each in here):
+            yield type, id_
+
+
+def _pointing(includes: Sequence[Include], source: str, targets: Sequence[Candidate]) -> Iterable[Criterion]:
+    """The criteria of which a resource of type ``source`` must satisfy one to be included."""
+    for param in dict.fromkeys(name for each in includes for name in _params(each, source)):
+        allowed = r4().search_params(source)[param].targets
+        wanted = {each.target for each in includes if each.param in ("*", param)}
+        values = [
+            f"{each.stored.type}/{each.stored.id}"
+            for each in targets
+            if each.stored.type in allowed and not wanted.isdisjoint(("", each.stored.type))
+        ]
+        if values:
+            yield Criterion(param, "reference", "", tuple(values))
+
+
+def _params(include: Include, source: str) -> list[str]:
+    if include.param != "*":
+        return [include.param]
+    return [code for code, param in r4().search_params(source).items() if param.type == "reference" and param.expression]

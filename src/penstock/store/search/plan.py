@@ -11,48 +11,153 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from penstock.store.hashing import tenant_number
 from penstock.store.search.fragment import Fragment, Target
-from penstock.store.search.sort import Order
+from penstock.store.search.sort import Key, Order
 from penstock.store.search.statistics import Counts
 
 _COLUMNS = "r.rid, r.self, r.ver, r.id, r.content"
+#: Rows by tokens up to which they are collected beside a walk by the code.
+_BESIDE = 50_000
 
 
 class After(NamedTuple):
-    """Where the last page ended."""
+    """A place in an order: behind the row with these keys and this ``self``, in a phase. ``back`` goes the other way from there.
 
-    key: int | str
+    Without keys it is the beginning of the phase, or with ``back`` its end.
+    """
+
+    phase: int
+    keys: tuple[int | float | str, ...]
     self: int
+    back: bool = False
 
 
-def page_sql(target: Target, fragments: Sequence[Fragment], order: Order, counts: Counts, limit: int, after: After | None) -> str:
-    """The statement that fetches up to ``limit`` rows after ``after``."""
-    number = target.add(limit, "int8")
-    base = _tail(target, order, after)
-    halved = next((each for each in fragments if each.drive == "code" and each.halves[0]), None)
-    if halved and order.walk == "r.dlo" and not any(each.drive == "few" for each in fragments):
-        return _halves(target, fragments, halved, order, counts, number, base)
-    return _select(target, fragments, order, _collects(fragments, order, counts, limit), number, base)
+class Branch(NamedTuple):
+    """One type's side of a search. The targets of all branches share their arguments."""
+
+    target: Target
+    fragments: Sequence[Fragment]
+    counts: Counts
+
+    @property
+    def exact(self) -> bool:
+        """Whether SQL decides everything."""
+        return all(each.exact for each in self.fragments)
 
 
-def count_sql(target: Target, fragments: Sequence[Fragment], counts: Counts, most: int | None = None) -> str:
+def page_sql(branches: Sequence[Branch], order: Order, limit: int, after: After) -> str:
+    """The statement that fetches up to ``limit`` rows from ``after`` on; with several types, merged."""
+    number = branches[0].target.add(limit, "int8")
+    if len(branches) == 1:
+        return _Statement(branches[0], order, after, number, 0).sql(limit)
+    each = " union all ".join(f"({_Statement(branch, order, after, number, n).sql(limit)})" for n, branch in enumerate(branches))
+    return f"{each} order by {_ordering(order, after.back, [f'key{n}' for n in range(len(order.keys))], 'self')} limit {number}"
+
+
+def count_sql(branch: Branch, most: int | None = None) -> str:
     """The statement that counts, up to ``most`` where that is given."""
-    where = _where(target, _conditions(fragments, _rarest(fragments, counts)))
+    target = branch.target
+    source = f"from {target.layout.current} r where {_where(target, _conditions(branch.fragments, _rarest(branch)))}"
     if most is None:
-        return f"select count(*) from {target.layout.current} r where {where}"
-    return f"select count(*) from (select 1 from {target.layout.current} r where {where} limit {target.add(most, 'int8')}) as few"
+        return f"select count(*) {source}"
+    return f"select count(*) from (select 1 {source} limit {target.add(most, 'int8')}) as few"
 
 
-def _collects(fragments: Sequence[Fragment], order: Order, counts: Counts, limit: int) -> Fragment | None:
+def list_sql(branch: Branch, columns: str, limit: int) -> str:
+    """The statement that fetches ``columns`` of up to ``limit`` rows, in no order."""
+    target = branch.target
+    where = _where(target, _conditions(branch.fragments, _rarest(branch)))
+    return f"select {columns} from {target.layout.current} r where {where} limit {target.add(limit, 'int8')}"
+
+
+class _Statement:
+    """The statement of one branch."""
+
+    def __init__(self, branch: Branch, order: Order, after: After, number: str, part: int) -> None:
+        self._branch = branch
+        self._target = branch.target
+        self._order = order
+        self._after = after
+        self._number = number
+        self._part = part
+        self._params: dict[str, str] = {}
+
+    def sql(self, limit: int) -> str:
+        fragments = self._branch.fragments
+        halved = next((each for each in fragments if each.drive == "code" and each.halves[0]), None)
+        if halved and self._order.keys[0].walk == "r.dlo" and not any(each.drive == "few" for each in fragments):
+            return self._halves(halved)
+        return self._select(fragments, _collects(self._branch, self._order, limit))
+
+    def _select(self, fragments: Sequence[Fragment], driver: Fragment | None) -> str:
+        order, target = self._order, self._target
+        through = bool(order.join) and driver is None
+        keys = [self._named(key.walk if driver is None and n == 0 else key.plain, key) for n, key in enumerate(order.keys)]
+        conditions = [*_conditions(fragments, driver)]
+        if phase := order.joined if through else order.where:
+            conditions.append(self._named(phase, order.keys[0]) if "{param}" in phase else phase)
+        conditions += self._beyond(keys)
+        listed = ", ".join(f"{key} as key{n}" for n, key in enumerate(keys))
+        source = f"{target.layout.current} r{' ' + order.join if through else ''}"
+        ordering = _ordering(order, self._after.back, keys, "r.self")
+        return (
+            f"select {self._part} as part, {_COLUMNS}, {listed} from {source} where {_where(target, conditions)}"
+            f" order by {ordering} limit {self._number}"
+        )
+
+    def _named(self, expression: str, key: Key) -> str:
+        """An expression with its parameter as an argument, which every use of it shares."""
+        if "{param}" not in expression:
+            return expression
+        if key.param not in self._params:
+            self._params[key.param] = self._target.param(key.param)
+        return expression.replace("{param}", self._params[key.param])
+
+    def _beyond(self, keys: Sequence[str]) -> list[str]:
+        """The keyset condition: rows behind the last one, by the first key that differs."""
+        after, order = self._after, self._order
+        if not after.keys:
+            return []
+        rows = [*zip(keys, after.keys, order.keys, strict=True)]
+        signs = [">" if key.descending == after.back else "<" for key in order.keys]
+        condition = "" if order.unique else f"r.self {signs[-1]} {self._target.add(after.self, 'int8')}"
+        for (expression, value, key), sign in reversed([*zip(rows, signs, strict=True)]):
+            place = self._target.add(value, key.type)
+            further = f" and ({expression} {sign} {place} or {condition})" if condition else ""
+            condition = f"({expression} {sign}{'=' if condition else ''} {place}{further})"
+        return [condition]
+
+    def _halves(self, halved: Fragment) -> str:
+        """Rows by the code column in the order of its index, and apart from them those that have the code as a further one."""
+        rest = [each for each in self._branch.fragments if each is not halved]
+        column, tokens = halved.halves
+        first = self._select([Fragment(column), *rest], None)
+        further = Fragment(f"{tokens} and ({column}) is not true", drive="tokens", tokens=halved.tokens)
+        counts = self._branch.counts
+        walks = any(each.drive == "patient" for each in rest) or counts.share(halved.tokens) * counts.rows > _BESIDE
+        second = self._select([further, *rest], None if walks else further)
+        ordering = _ordering(self._order, self._after.back, [f"key{n}" for n in range(len(self._order.keys))], "self")
+        return f"({first}) union all ({second}) order by {ordering} limit {self._number}"
+
+
+def _ordering(order: Order, back: bool, keys: Sequence[str], self: str) -> str:
+    directions = ["desc" if key.descending != back else "asc" for key in order.keys]
+    named = [*zip(keys, directions, strict=True)]
+    if not order.unique:
+        named.append((self, directions[-1]))
+    return ", ".join(f"{key} {direction}" for key, direction in named)
+
+
+def _collects(branch: Branch, order: Order, limit: int) -> Fragment | None:
     """The condition that rows are collected by, or None to walk."""
+    fragments, counts = branch.fragments, branch.counts
     drivers = [each for each in fragments if each.drive == "few"]
     if drivers:
         return drivers[0]
     patient = next((each for each in fragments if each.drive == "patient"), None)
     if patient:
-        return None if order.walk == "r.dlo" else patient  # its index is in the order of the date
-    rarest = _rarest(fragments, counts)
+        return None if order.keys[0].walk == "r.dlo" else patient  # its index is in the order of the date
+    rarest = _rarest(branch)
     if rarest is None:
         return None
     hits = counts.share(rarest.tokens) * counts.rows
@@ -62,10 +167,10 @@ def _collects(fragments: Sequence[Fragment], order: Order, counts: Counts, limit
     return None if hits > limit / passing else rarest
 
 
-def _rarest(fragments: Sequence[Fragment], counts: Counts) -> Fragment | None:
-    by_index = [each for each in fragments if each.drive in ("few", "patient")]
-    by_tokens = [each for each in fragments if each.drive in ("tokens", "code")]
-    return by_index[0] if by_index else min(by_tokens, key=lambda each: counts.share(each.tokens), default=None)
+def _rarest(branch: Branch) -> Fragment | None:
+    by_index = [each for each in branch.fragments if each.drive in ("few", "patient")]
+    by_tokens = [each for each in branch.fragments if each.drive in ("tokens", "code")]
+    return by_index[0] if by_index else min(by_tokens, key=lambda each: branch.counts.share(each.tokens), default=None)
 
 
 def _conditions(fragments: Sequence[Fragment], driver: Fragment | None) -> list[str]:
@@ -73,35 +178,4 @@ def _conditions(fragments: Sequence[Fragment], driver: Fragment | None) -> list[
 
 
 def _where(target: Target, conditions: Sequence[str]) -> str:
-    return " and ".join((f"r.tenant = {target.add(tenant_number(target.tenant), 'int4')}", *conditions))
-
-
-def _select(target: Target, fragments: Sequence[Fragment], order: Order, driver: Fragment | None, limit: str, tail: str) -> str:
-    key = order.walk if driver is None else order.plain
-    where = _where(target, _conditions(fragments, driver))
-    return f"select {_COLUMNS}, {key} as key from {target.layout.current} r where {where}{tail.format(key=key)} limit {limit}"
-
-
-def _tail(target: Target, order: Order, after: After | None) -> str:
-    """The keyset condition and the order; ``{key}`` stands for the sort key. Ties are in the order of ``self``, which never changes."""
-    direction, beyond = ("desc", "<") if order.descending else ("asc", ">")
-    unique = order.walk == "r.rid"
-    ordering = f" order by {{key}} {direction}" + ("" if unique else f", r.self {direction}")
-    if after is None:
-        return ordering
-    key = target.add(after.key, order.type)
-    if unique:
-        return f" and {{key}} {beyond} {key}{ordering}"
-    return f" and {{key}} {beyond}= {key} and ({{key}} {beyond} {key} or r.self {beyond} {target.add(after.self, 'int8')}){ordering}"
-
-
-def _halves(target: Target, fragments: Sequence[Fragment], halved: Fragment, order: Order, counts: Counts, limit: str, tail: str) -> str:
-    """Rows by the code column in the order of its index, and apart from them those that have the code as a further one."""
-    rest = [each for each in fragments if each is not halved]
-    column, tokens = halved.halves
-    first = _select(target, [Fragment(column), *rest], order, None, limit, tail)
-    further = Fragment(f"{tokens} and ({column}) is not true", drive="tokens", tokens=halved.tokens)
-    walks = any(each.drive == "patient" for each in rest) or counts.share(halved.tokens) * counts.rows > 50_000
-    second = _select(target, [further, *rest], order, None if walks else further, limit, tail)
-    direction = "desc" if order.descending else "asc"
-    return f"({first}) union all ({second}) order by key {direction}, self {direction} limit {limit}"
+    return " and ".join((f"r.tenant = {target.tenant_number()}", *conditions))

@@ -1,0 +1,135 @@
+"""One search on its way: on whose behalf, in which transaction, and how long it may still take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from penstock.auth.access import Access
+from penstock.clock import Clock
+from penstock.db import Tx
+from penstock.errors import Problem
+from penstock.store.change import Stored
+from penstock.store.compartment import bounds
+from penstock.store.read import Reader
+from penstock.store.search.compile import compile
+from penstock.store.search.condition import Condition, Inside
+from penstock.store.search.fragment import Target
+from penstock.store.search.plan import After, Branch, list_sql, page_sql
+from penstock.store.search.sort import Order
+from penstock.store.search.statistics import Statistics
+from penstock.store.tables import Tables
+
+
+class Tools(NamedTuple):
+    """What every search of a store uses. ``limit_s`` is how long the statements of one search may take together."""
+
+    reader: Reader
+    tables: Tables
+    statistics: Statistics
+    clock: Clock
+    limit_s: float
+
+
+class Wanted(NamedTuple):
+    """What must hold of the resources of one type. Links are followed already."""
+
+    type: str
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A search that is compiled: what is wanted, and its branches. Each statement takes a copy, to add arguments of its own."""
+
+    wanted: tuple[Wanted, ...]
+    branches: tuple[Branch, ...]
+
+    @property
+    def exact(self) -> bool:
+        """Whether SQL decides everything."""
+        return all(branch.exact for branch in self.branches)
+
+    def fresh(self) -> list[Branch]:
+        """The branches for one statement."""
+        args = list(self.branches[0].target.args)
+        return [branch._replace(target=replace(branch.target, args=args)) for branch in self.branches]
+
+    def undecided(self, part: int) -> list[Condition]:
+        """The conditions of a branch that SQL has not decided for the rows that it let through."""
+        fragments = self.branches[part].fragments
+        return [each for each, fragment in zip(self.wanted[part].conditions, fragments, strict=True) if not fragment.exact]
+
+
+class Run:
+    """A search in progress."""
+
+    def __init__(self, tx: Tx, access: Access, tools: Tools) -> None:
+        self.tx = tx
+        self.access = access
+        self.tools = tools
+        self.now: datetime = tools.clock.now()
+        self._deadline = tools.clock.monotonic() + tools.limit_s
+
+    def may_search(self, type: str) -> bool:
+        """Whether the access could find any resource of a type."""
+        return self.access.permits("search", type) and self.is_open(type)
+
+    def is_open(self, type: str) -> bool:
+        """Whether a type is not closed to a patient's access."""
+        try:
+            bounds(self.access, type)
+        except Problem:
+            return False
+        return True
+
+    def inside(self, type: str) -> tuple[Condition, ...]:
+        """The compartment that every select of a type keeps to, when the access is bound to one."""
+        found = bounds(self.access, type)
+        return () if found is None else (Inside(found.pat, tuple(found.tokens)),)
+
+    async def plan(self, *wanted: Wanted) -> Plan:
+        """Compile; every type has its tables."""
+        args: list[object] = []
+        branches = []
+        for type, conditions in wanted:
+            target = Target(self.access.tenant, type, self.now, args)
+            fragments = [compile(target, condition) for condition in conditions]
+            branches.append(Branch(target, fragments, await self.tools.statistics.of(self.tx, type)))
+        return Plan(wanted, tuple(branches))
+
+    def check(self, type: str, conditions: Sequence[Condition]) -> None:
+        """Refuse a bad value although there is nothing to search in."""
+        for condition in conditions:
+            compile(Target(self.access.tenant, type, self.now), condition)
+
+    async def rows(self, plan: Plan, order: Order, limit: int, after: After) -> Sequence[Any]:
+        """Rows in an order, from a place on."""
+        branches = plan.fresh()
+        sql = page_sql(branches, order, limit, after)
+        return await self.timed(self.tx.fetch(sql, *branches[0].target.args))  # type: ignore[no-any-return]
+
+    async def list(self, plan: Plan, columns: str, limit: int) -> Sequence[Any]:
+        """Columns of rows in no order."""
+        branch = plan.fresh()[0]
+        sql = list_sql(branch, columns, limit)
+        return await self.timed(self.tx.fetch(sql, *branch.target.args))  # type: ignore[no-any-return]
+
+    async def stored(self, type: str, row: Any) -> Stored:
+        """The version that a row holds."""
+        return await self.tools.reader.stored(self.tx, type, row)
+
+    async def exist(self, type: str) -> bool:
+        """Whether a type has tables."""
+        return await self.tools.tables.exist(self.tx, type)
+
+    async def timed(self, statement: Awaitable[Any]) -> Any:
+        """The result of a statement, if it comes in time."""
+        try:
+            async with asyncio.timeout(self._deadline - self.tools.clock.monotonic()):
+                return await statement
+        except TimeoutError:
+            raise Problem("too-costly", "this search takes longer than a search may: narrow it") from None

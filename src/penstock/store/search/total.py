@@ -1,0 +1,44 @@
+"""``_total``: how many resources match (http://hl7.org/fhir/R4/search.html#total)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from penstock.store.search.candidates import CANDIDATES, satisfying, too_costly
+from penstock.store.search.plan import count_sql
+from penstock.store.search.run import Plan, Run
+
+
+async def accurate(run: Run, plan: Plan) -> int:
+    """Counted."""
+    return sum([await _counted(run, each) for each in _parts(plan)])
+
+
+async def estimate(run: Run, plan: Plan) -> int:
+    """Counted up to a limit; beyond it, what PostgreSQL's statistics say."""
+    return sum([await _estimated(run, each) for each in _parts(plan)])
+
+
+def _parts(plan: Plan) -> list[Plan]:
+    return [Plan((wanted,), (branch,)) for wanted, branch in zip(plan.wanted, plan.branches, strict=True)]
+
+
+async def _counted(run: Run, part: Plan) -> int:
+    if not part.exact:
+        found = await satisfying(run, part, CANDIDATES)
+        if found is None:
+            raise too_costly()
+        return len(found)
+    branch = part.fresh()[0]
+    return int(await run.timed(run.tx.fetchval(count_sql(branch), *branch.target.args)))
+
+
+async def _estimated(run: Run, part: Plan) -> int:
+    branch = part.fresh()[0]
+    few = int(await run.timed(run.tx.fetchval(count_sql(branch, CANDIDATES + 1), *branch.target.args)))
+    if few <= CANDIDATES:
+        return few if part.exact else await _counted(run, part)
+    branch = part.fresh()[0]
+    sql = count_sql(branch).replace("select count(*)", "explain (format json) select 1", 1)
+    planned = msgspec.json.decode(await run.timed(run.tx.fetchval(sql, *branch.target.args)))[0]["Plan"]["Plan Rows"]
+    return max(int(planned), few)
