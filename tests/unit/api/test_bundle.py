@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from typing import Any
 
 import httpx
@@ -159,13 +161,13 @@ async def test_the_entries_of_a_batch_stand_for_themselves(client: httpx.AsyncCl
         entry("POST", "Patient", {"resourceType": "Patient", "gender": "wrong"}),
         entry("GET", "Patient/nobody"),
         {"request": {"method": "POST"}},
-        entry("PATCH", "Patient/1"),
+        entry("PUT", "Patient"),
         entry("GET", "metadata"),
         kind="batch",
     )
     assert response.status_code == 200, response.text
     answers = response.json()["entry"]
-    assert [each["response"]["status"] for each in answers] == ["201", "422", "404", "422", "400", "200"]
+    assert [each["response"]["status"] for each in answers] == ["201", "422", "404", "422", "422", "200"]
     assert all(each["response"]["outcome"]["resourceType"] == "OperationOutcome" for each in answers[1:5])
     assert answers[5]["resource"]["resourceType"] == "CapabilityStatement"
     assert response.json()["type"] == "batch-response"
@@ -322,3 +324,42 @@ async def test_many_conditional_references_to_many_entries_cost_a_bounded_time(c
     async with asyncio.timeout(20):
         response = await post(client, *people, *seen)
     assert response.status_code in (403, 412)
+
+
+def json_patch(*steps: Resource) -> Resource:
+    data = base64.b64encode(json.dumps(steps).encode()).decode()
+    return {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
+
+
+def fhirpath_patch(path: str, value: Resource) -> Resource:
+    parts = [{"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": path}, {"name": "value", **value}]
+    return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+
+
+@pytest.mark.req("FH-06")
+async def test_patches_are_entries_by_id_and_by_condition(client: httpx.AsyncClient, parts: Parts, patient: Resource) -> None:
+    await client.put("/fhir/Patient/one", json=patient | {"id": "one"})
+    await client.put("/fhir/Observation/seen", json=observation("Patient/nobody") | {"id": "seen"})
+    response = await post(
+        client,
+        entry("PATCH", f"Patient?identifier={NHS}|9000000009", json_patch({"op": "replace", "path": "/gender", "value": "other"})),
+        entry("PATCH", "Observation/seen", fhirpath_patch("Observation.subject", {"valueReference": {"reference": "urn:uuid:new"}})),
+        entry("POST", "Patient", {"resourceType": "Patient"}, "urn:uuid:new"),
+    )
+    made = locations(response)
+    assert made[:2] == ["Patient/one", "Observation/seen"]
+    assert (await client.get("/fhir/Patient/one")).json()["gender"] == "other"
+    assert (await client.get("/fhir/Observation/seen")).json()["subject"]["reference"] == made[2]
+    before = await events(parts)
+    for bad, status in (
+        (entry("PATCH", "Patient/one", json_patch({"op": "replace", "path": "/gender", "value": "F"})), 422),
+        (entry("PATCH", "Patient/one", json_patch({"op": "test", "path": "/gender", "value": "male"})), (409, 412, 422)),
+        (entry("PATCH", "Patient/nobody", json_patch({"op": "remove", "path": "/gender"})), 404),
+        (entry("PATCH", "Patient?identifier=nobody", json_patch({"op": "remove", "path": "/gender"})), 404),
+        (entry("PATCH", "Patient/one", patient), 400),
+        (entry("PATCH", "Patient/one", json_patch({"op": "remove", "path": "/gender"}), ifMatch='W/"1"'), 412),
+    ):
+        refused = await post(client, entry("POST", "Patient", patient), bad)
+        assert refused.status_code in (status if isinstance(status, tuple) else (status,)), refused.text
+        assert refused.json()["issue"][0]["expression"][0].startswith("Bundle.entry[1]")
+        assert await events(parts) == before

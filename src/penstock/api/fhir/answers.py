@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import string
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
@@ -26,11 +27,19 @@ _RESPONSE = ((b"location", "location"), (b"etag", "etag"), (b"last-modified", "l
 def inner(request: Request, entry: Entry) -> Request:
     """The request that an entry is, for the same caller."""
     headers = {_HEADERS[name]: quote(value, safe=string.printable).encode() for name, value in entry.conditions.items()}
-    headers[b"content-type"] = b"application/fhir+json"
+    headers[b"content-type"], body = _body(entry)
     preferred = preference(request.header(b"prefer"))
     headers[b"prefer"] = f"return={preferred.returns or 'minimal'}, handling={preferred.handling}".encode()
-    body = json.encode(entry.resource) if entry.resource is not None else b""
     return request.inner(entry.method, "/fhir/" + entry.target, headers, body)
+
+
+def _body(entry: Entry) -> tuple[bytes, bytes]:
+    """(Content-Type, body): a patch that stands in a Binary is sent as what it is."""
+    if entry.resource is None:
+        return b"application/fhir+json", b""
+    if entry.method == "PATCH" and entry.resource.get("resourceType") == "Binary":
+        return entry.resource["contentType"].encode(), base64.b64decode(entry.resource["data"])
+    return b"application/fhir+json", json.encode(entry.resource)
 
 
 def entry_of(reply: Reply) -> bytes:

@@ -9,13 +9,14 @@ from types import NoneType
 from typing import Any
 
 from penstock.errors import Problem, Problems
+from penstock.formats.fhir import patch
 
 Resource = dict[str, Any]
 
 #: The most entries that one Bundle may have.
 MOST = 10_000
 #: The order in which a transaction does its entries, whatever order they have (http.html#2.21.0.17.2).
-ORDER = ("DELETE", "POST", "PUT", "GET", "HEAD")
+ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 _BODIED = ("POST", "PUT", "PATCH")
 #: By (has a body, is an operation): what the resource of an entry may be.
 _FORMS: dict[tuple[bool, bool], tuple[type, ...]] = {(True, False): (dict,), (True, True): (dict, NoneType), (False, False): (NoneType,)}
@@ -101,10 +102,19 @@ def _entry(number: int, entry: Any, base: str) -> Entry:
     resource: Any = entry.get("resource")
     if type(resource) not in _FORMS[method in _BODIED, operation is not None]:
         raise Problem("required", "a POST, PUT or PATCH has a resource, and nothing else has", at=f"{at}.resource")
+    if method == "PATCH":
+        _require_patch(resource, at)
     full_url = entry.get("fullUrl")
     if full_url is not None and not isinstance(full_url, str):
         raise Problem("structure", "this is a text", at=f"{at}.fullUrl")
     return Entry(number, method, target, type_, id_, criteria, full_url, resource, _conditions(request, at), operation)
+
+
+def _require_patch(resource: Resource, at: str) -> None:
+    try:
+        patch.of_resource(resource)
+    except Problem as problem:
+        raise Problem(problem.code, problem.text, at=f"{at}.resource") from None
 
 
 def _subject(method: str, target: str, at: str) -> tuple[str, str | None, str | None, str | None]:

@@ -88,7 +88,7 @@ class _Future:
             id_, found = identities[entry.number]
             if entry.method == "DELETE":
                 self._gone.add((entry.type, id_))
-            elif entry.resource is not None and not (entry.method == "POST" and found):
+            elif entry.resource is not None and entry.method != "PATCH" and not (entry.method == "POST" and found):
                 self._written.setdefault(entry.type, []).append((id_, entry.resource))
 
     def of(self, type_: str, criteria: str, ids: Sequence[str]) -> set[str]:

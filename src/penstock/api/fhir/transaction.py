@@ -8,7 +8,7 @@ somebody else wins a race for a condition, the whole is done again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
@@ -19,18 +19,18 @@ from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.entries import ORDER, Entry, Resource, within
 from penstock.api.fhir.identities import Identity, identify, referenced
 from penstock.api.fhir.links import names_of, relink
-from penstock.api.fhir.subscription import require_readable
-from penstock.api.fhir.write import cause, written
+from penstock.api.fhir.write import cause, concealed, written
 from penstock.api.operations import OPERATIONS
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.db import Database, Tx
 from penstock.errors import Problem, Problems
+from penstock.formats.fhir.patch import of_resource
 from penstock.store import Change, Written
 
 _ROUNDS = 4
-_VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete"}
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 #: Operations that change something: what they do could not be undone with the rest.
 _CHANGING = frozenset(each.code for each in OPERATIONS if each.changes)
 
@@ -65,12 +65,14 @@ def _check(entries: Sequence[Entry], writes: Sequence[Entry]) -> None:
     names = Counter(entry.full_url for entry in writes)
     for entry in writes:
         if entry.method != "POST" and entry.subject is None:
-            problems.append(Problem("required", "a PUT or DELETE names its resource by id or by a condition", at=f"{entry.at}.request.url"))
+            problems.append(
+                Problem("required", "a PUT, PATCH or DELETE names its resource by id or by a condition", at=f"{entry.at}.request.url")
+            )
         if entry.subject is not None and subjects[entry.subject] > 1:
             problems.append(_overlap(entry))
         if entry.full_url is not None and names[entry.full_url] > 1:
             problems.append(Problem("invalid", "two entries of a transaction have the same fullUrl", at=f"{entry.at}.fullUrl"))
-        if entry.resource is not None:
+        if entry.resource is not None and entry.method != "PATCH":
             try:
                 valid(entry.resource, entry.type)
             except Problem as problem:
@@ -130,22 +132,22 @@ class _Attempt:
         return links | await referenced(self.parts, self.tx, self.request.access, writes, identities, links)
 
     async def _change(self, entry: Entry, identity: Identity, links: dict[str, str]) -> Change:
-        resource: Resource | None = None
-        if entry.resource is not None:
-            resource = relink(entry.resource, links, f"{entry.at}.resource")
-            require_readable(self.request.access, resource)
-            conceal = self.parts.conceal.get(entry.type)
-            resource = await conceal(self.tx, resource) if conceal else resource
-        return Change(
-            _VERBS[entry.method],  # type: ignore[arg-type] # the table holds the three verbs
+        if entry.method == "PATCH" and entry.id is None and not identity.found:
+            raise Problem("not-found", "no resource matches the criteria of this interaction", at=entry.at)
+        resource = relink(entry.resource, links, f"{entry.at}.resource") if entry.resource is not None else None
+        patches = entry.method == "PATCH" and resource is not None
+        change = Change(
+            _VERBS[entry.method],  # type: ignore[arg-type] # the table holds the four verbs
             entry.type,
             identity.id,
-            resource,
+            None if patches else resource,
             if_match=if_match(entry.conditions.get("ifMatch")),
             if_none_exist=entry.condition if entry.method == "POST" else None,
             criteria=entry.condition if entry.method == "PUT" else None,
             expect_new=is_new_only(entry.conditions.get("ifNoneMatch")),
+            edit=_edit(resource, entry.type) if patches and resource else None,
         )
+        return await concealed(self.parts, self.tx, self.request, change)
 
     async def _write(self, todo: Sequence[tuple[Entry, Change]]) -> dict[int, Reply]:
         """Write everything in one call; the answers by entry, or all that went wrong."""
@@ -174,6 +176,11 @@ class _Attempt:
         if reply.status >= 400:
             raise Problem("not-found" if reply.status in (404, 410) else "invalid", "this read failed", at=entry.at)
         return reply
+
+
+def _edit(patch: Resource, type_: str) -> Callable[[Resource], Resource]:
+    apply = of_resource(patch)
+    return lambda resource: valid(apply(resource), type_)
 
 
 def _refuse_overlaps(todo: Sequence[tuple[Entry, Change]]) -> None:

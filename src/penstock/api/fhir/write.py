@@ -7,12 +7,14 @@ from typing import Any
 
 from penstock.api.conditions import if_match, is_new_only, version_headers
 from penstock.api.fhir.accept import decode_resource
+from penstock.api.fhir.find import find_one
 from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
 from penstock.api.fhir.subscription import require_readable
 from penstock.api.negotiate import preference, require_fhir, want_fhir
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
+from penstock.db import Tx
 from penstock.errors import Problem
 from penstock.formats.fhir.json import encode
 from penstock.formats.fhir.outcome import success
@@ -69,18 +71,40 @@ async def _delete(parts: Parts, request: Request, change: Change) -> Reply:
 
 async def write_one(parts: Parts, request: Request, change: Change) -> Written:
     """Write with the group commit; what must be concealed first is written in a transaction of its own."""
-    conceal = parts.conceal.get(change.type)
-    if change.resource is not None:
-        require_readable(request.access, change.resource)
-    if change.resource is None or conceal is None:
+    if change.type not in parts.conceal or change.verb == "delete":
         return await parts.writer.submit(request.access, change, cause(request))
     await parts.store.ensure(parts.database, [change.type])
     async with parts.database.transaction() as tx:
-        hidden = replace(change, resource=await conceal(tx, change.resource))
+        hidden = await concealed(parts, tx, request, change)
         (outcome,) = await parts.store.write(tx, request.access, [hidden], cause(request))
         if isinstance(outcome, Problem):
             raise outcome
     return outcome
+
+
+async def concealed(parts: Parts, tx: Tx, request: Request, change: Change) -> Change:
+    """``change`` with what nobody may read taken out of its resource; a patch becomes the update that it makes of the current version."""
+    conceal = parts.conceal.get(change.type)
+    if conceal is None or change.verb == "delete":
+        return change
+    if change.verb == "patch":
+        change = await _update_of(parts, tx, request, change)
+    assert change.resource is not None
+    require_readable(request.access, change.resource)
+    return replace(change, resource=await conceal(tx, change.resource))
+
+
+async def _update_of(parts: Parts, tx: Tx, request: Request, change: Change) -> Change:
+    """The update that a patch is, of a version that is locked."""
+    id_ = change.id
+    if change.criteria is not None:
+        id_ = await find_one(parts, tx, request.access, change.type, change.criteria, at="http.query")
+    found = await parts.store.read_many(tx, request.access, [(change.type, id_)], lock=True) if id_ else {}
+    if id_ is None or not found:
+        raise Problem("not-found", "there is no such resource")
+    assert change.edit is not None
+    (stored,) = found.values()
+    return replace(change, verb="update", id=id_, criteria=None, edit=None, resource=change.edit(stored.resource()))
 
 
 def cause(request: Request) -> Cause:
