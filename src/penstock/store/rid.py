@@ -18,6 +18,7 @@ _NODE_BITS = 10
 _SEQUENCE_BITS = 10
 #: How far the milliseconds are shifted.
 SHIFT = _NODE_BITS + _SEQUENCE_BITS
+LAST_MILLISECOND = (2**63 - 1) >> SHIFT
 
 
 class Rids:
@@ -43,8 +44,8 @@ class Rids:
 
 
 def first_rid(moment: datetime) -> int:
-    """The lowest rid of the millisecond of ``moment``; times before 1970 give 0."""
-    return max((moment - _EPOCH) // _MILLISECOND, 0) << SHIFT
+    """The lowest rid of the millisecond of ``moment``; times before 1970 give 0, and those after 2248 the last there can be."""
+    return min(max((moment - _EPOCH) // _MILLISECOND, 0), LAST_MILLISECOND) << SHIFT
 
 
 def last_updated(rid: int) -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from penstock.api.operations import convert, meta
+from penstock.api.operations import convert, document, everything, lastn, meta
 from penstock.api.operations.call import Call, answer, answer_parameters, handler
 from penstock.api.operations.operation import HL7, Level, Operation, Parameter, definition
 from penstock.api.router import Route
@@ -19,6 +19,10 @@ __all__ = ["HL7", "OPERATIONS", "Call", "Operation", "Parameter", "answer", "ans
 #: Every operation that is served.
 OPERATIONS: tuple[Operation, ...] = (
     convert.CONVERT,
+    document.DOCUMENT,
+    everything.ENCOUNTER_EVERYTHING,
+    everything.PATIENT_EVERYTHING,
+    lastn.LASTN,
     meta.META,
     meta.META_ADD,
     meta.META_DELETE,

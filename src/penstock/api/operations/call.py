@@ -70,7 +70,8 @@ async def _given(request: Request, operation: Operation) -> Given:
     """The parameters of the URL and of the body: Parameters, or the one resource that the operation takes."""
     lenient = preference(request.header(b"prefer")).handling == "lenient"
     takes = operation.takes
-    given = from_query(((name, value) for name, value in request.arguments() if name not in FORM), takes, lenient=lenient)
+    pairs = ((name, value) for name, value in request.arguments() if name not in FORM)
+    given = from_query(pairs, takes, lenient=lenient or operation.open)
     body = await request.body() if request.method == "POST" else b""
     if body:
         given = joined(given, _of_body(request, body, operation, lenient))

@@ -45,7 +45,8 @@ class Operation:
 
     ``policy`` is that of a route (see ``router``): ``fhir:<interaction>`` on the type of the path, or ``token`` where the handler
     decides by what it touches. ``changes`` says that it affects the state of the server: it is not called by GET then.
-    ``canonical`` is the definition by others that this one implements.
+    ``canonical`` is the definition by others that this one implements. ``open`` lets the URL have parameters that are not declared: search
+    parameters with their modifiers, which the handler reads from the request.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     changes: bool = False
     canonical: str = ""
+    open: bool = False
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from penstock.formats.fhir.searchparams import date_span
 from penstock.store.change import Resource
 from penstock.store.hashing import self_hash
-from penstock.store.rid import first_rid
+from penstock.store.rid import LAST_MILLISECOND, SHIFT, first_rid
 from penstock.store.search import date
 from penstock.store.search.criterion import Criterion, plain
 from penstock.store.search.fragment import Fragment, Target, either, opposite
@@ -74,4 +74,4 @@ def _holds(prefix: str, rid: int, low: int, high: int) -> bool:
 
 def _rid(moment: int) -> int:
     """The first rid at or after a time in microseconds, rounded up to the millisecond that a version's time has."""
-    return max(-(-moment // 1000), 0) << 20
+    return min(max(-(-moment // 1000), 0), LAST_MILLISECOND) << SHIFT
