@@ -52,6 +52,7 @@ from penstock.store.search.match import matches
 from penstock.store.search.parse import parse
 from penstock.store.search.query import Query
 from penstock.store.versions import version_bodies
+from penstock.terminology import Terminology
 
 _log = log.get("app")
 
@@ -77,6 +78,7 @@ class Core:
     events_bell: Bell
     horizon: events.Horizon
     registry: Registry
+    terminology: Terminology
     packages: Packages
 
 
@@ -173,6 +175,7 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
         events_bell=events_bell,
         horizon=horizon,
         registry=registry,
+        terminology=Terminology(registry),
         packages=Packages(database, store, registry, follower.look, events_bell.ring),
     )
 
@@ -337,6 +340,7 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, 
         conceal={"Subscription": operator.conceal},
         clients=core.site.clients,
         canonicals=core.registry,
+        terminology=core.terminology,
         packages=core.packages,
     )
     api, others = build(parts), workers.count(settings) - 1

@@ -18,6 +18,7 @@ from penstock.formats.fhir.canonical import Canonicals, Shelf
 from penstock.inbox import Accepted
 from penstock.settings import Settings
 from penstock.store import Store, Writer
+from penstock.terminology import Terminology
 
 Json = dict[str, Any]
 Resource = dict[str, Any]
@@ -85,7 +86,7 @@ class Parts:
     """Everything a handler may use.
 
     ``ready`` names each thing that must work, and whether it does. ``conceal`` is by resource type, ``clients`` by client id.
-    ``canonicals`` are the definitions in force, and ``terminology`` answers from them (None: there is none).
+    ``canonicals`` are the definitions in force, and ``terminology`` answers from them.
     """
 
     settings: Settings
@@ -101,5 +102,5 @@ class Parts:
     conceal: Mapping[str, Conceal] = field(default_factory=dict)
     clients: Mapping[str, Client] = field(default_factory=dict)
     canonicals: Canonicals = field(default_factory=Shelf)
-    terminology: Any = None
+    terminology: Terminology = field(default_factory=lambda: Terminology(Shelf()))
     packages: Packages | None = None

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.canonical import Canonicals, Shelf
-from penstock.terminology.codesystem import CodeSystem
+from penstock.terminology.codesystem import CodeSystem, canonical
 from penstock.terminology.composing import compile_value_set, supplements_of
 from penstock.terminology.concept import Json
+from penstock.terminology.conceptmap import ConceptMap
 from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
 from penstock.terminology.grammar import GRAMMARS
 from penstock.terminology.lists import listed
@@ -40,6 +41,15 @@ class Pins(NamedTuple):
         return chosen
 
 
+class _Head(NamedTuple):
+    """What must be known of a concept map to know whether it is asked: both sides of it and the systems that it maps."""
+
+    canonical: str
+    source: str | None
+    target: str | None
+    systems: frozenset[str]
+
+
 class Library:
     """The definitions of one revision. ``above`` is the library that this one was derived from."""
 
@@ -54,6 +64,7 @@ class Library:
         self._systems: dict[tuple[str, str | None, tuple[str, ...]], System | None] = {}
         self._sets: dict[str, ValueSet | Problem] = {}
         self._compiling: list[str] = []
+        self._heads: list[_Head] | None = None
         self._concepts = 0
 
     def derive(self, resources: Iterable[Json], pins: Pins, supplements: tuple[str, ...]) -> Library:
@@ -79,6 +90,22 @@ class Library:
         if key not in self._systems:
             self._keep_system(key, self._system(*key))
         return self._systems[key]
+
+    def concept_map(self, url: str) -> ConceptMap | None:
+        """The map of a URL; None where it is not here."""
+        found = self.find("ConceptMap", url)
+        return None if found is None else ConceptMap(found)
+
+    def maps_from(self, system: str | None, source: str | None, target: str | None) -> list[ConceptMap]:
+        """The maps that map a system, or any; as far as they are given, from one value set and to another."""
+        if self._heads is None:
+            self._heads = _heads(self.sources)
+        fitting = [
+            each.canonical
+            for each in self._heads
+            if (system is None or system in each.systems) and source in (None, each.source) and target in (None, each.target)
+        ]
+        return [found for each in fitting if (found := self.concept_map(each)) is not None]
 
     def value_set(self, url: str) -> ValueSet:
         """The compiled value set of a URL; Problem where it is not here, is wrong, or is made of itself."""
@@ -149,3 +176,16 @@ class Library:
         bare, _, version = url.partition("|")
         chosen = self._pins.choose(bare, version or None)
         return f"{bare}|{chosen}" if chosen else bare
+
+
+def _heads(sources: Iterable[Canonicals]) -> list[_Head]:
+    found: dict[str, _Head] = {}
+    for each in sources:
+        for resource in each.all("ConceptMap"):
+            found.setdefault(canonical(resource), _head(resource))
+    return list(found.values())
+
+
+def _head(resource: Json) -> _Head:
+    source, target = (resource.get(f"{side}Canonical") or resource.get(f"{side}Uri") for side in ("source", "target"))
+    return _Head(canonical(resource), source, target, frozenset(ConceptMap(resource).sources()))

@@ -1,7 +1,7 @@
 """The code systems, value sets and concept maps of FHIR R4 itself, read one at a time.
 
-``tools/fhir_terminology.py`` packs the file: the length of the index (four bytes, big-endian), the index, then blocks, each piece compressed on its own. Nothing but the
-index is held; a definition that somebody compiled is held by who compiled it.
+``tools/fhir_terminology.py`` packs the file: the length of the index (four bytes, big-endian), the index, then blocks, each piece
+compressed on its own. Nothing but the index is held; a definition that somebody compiled is held by who compiled it.
 """
 
 from __future__ import annotations

@@ -91,14 +91,23 @@ class ValueSet:
             self._asked[key] = self._has(system, code)
         return self._asked[key]
 
-    def _has(self, system: str, code: str) -> bool | None:
+    def defines(self, system: str, code: str) -> bool | None:
+        """Whether its definition names a code, whatever it says about inactive ones."""
         within = some([each.has(system, code) for each in self.includes])
         if within is False:
             return False
-        if self.inactive is False and self._is_inactive(system, code):
-            return False
         outside = some([each.has(system, code) for each in self.excludes])
         return every([within, None if outside is None else not outside])
+
+    def written(self, system: str, code: str) -> Json:
+        """What it says of a code that it lists."""
+        rows = (each.listed[code] for each in self.clauses() if each.url == system and each.listed and code in each.listed)
+        return next(rows, {})
+
+    def _has(self, system: str, code: str) -> bool | None:
+        if self.inactive is False and self._is_inactive(system, code):
+            return False
+        return self.defines(system, code)
 
     def _is_inactive(self, system: str, code: str) -> bool:
         for clause in self.includes:
