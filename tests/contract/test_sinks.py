@@ -23,7 +23,7 @@ SECRETS = {"h": "Bearer of-the-test", "k": "signing secret"}
 
 def parcel(seq: int = 5, replay: int = 0) -> Parcel:
     event = Event(
-        seq, uuid.UUID(int=seq), "penstock.resource.created", "main", "Patient", "1", 1, "create", "Patient/1",
+        seq, uuid.UUID(int=seq), "main", "Patient", "1", 1, "create", "Patient/1",
         datetime(2026, 1, 1, tzinfo=UTC), "ab" * 16, "demo", None, bytes(32),
     )  # fmt: skip
     return Parcel(event, BODY, replay)

@@ -55,7 +55,6 @@ class Event(NamedTuple):
 
     seq: int
     id: uuid.UUID
-    name: str
     tenant: str
     type: str
     resource_id: str
@@ -67,6 +66,11 @@ class Event(NamedTuple):
     source: str
     inbox_id: int | None
     hash: bytes
+
+    @property
+    def name(self) -> str:
+        """The type of the event."""
+        return NAMES[self.op]
 
     @property
     def subject(self) -> str:
@@ -96,7 +100,6 @@ async def append(tx: Tx, written: Sequence[Written], cause: Cause | Sequence[Cau
     await tx.execute(
         SQL["append"],
         [_time_ordered_id(w.last_updated) for w, _ in pairs],
-        [NAMES[w.op] for w, _ in pairs],
         [tenant] * len(pairs),
         [w.type for w, _ in pairs],
         [w.id for w, _ in pairs],

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from penstock.db import Tx, named_sql
 from penstock.events.log import Event
 
 _SQL = named_sql(__package__, "look.sql")
+
+
+class Agent(NamedTuple):
+    """Who made a version, and the trace in which they did it."""
+
+    source: str
+    trace_id: str
 
 
 async def of_traces(tx: Tx, trace_ids: Sequence[str], *, limit: int = 1000) -> list[Event]:
@@ -25,3 +33,9 @@ async def of_id(tx: Tx, id_: uuid.UUID) -> Event | None:
     """The event with this id, or None."""
     row = await tx.fetchrow(_SQL["of_id"], id_)
     return Event(*row) if row else None
+
+
+async def of_versions(tx: Tx, tenant: str, keys: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], Agent]:
+    """Who made each version, by (type, id, version); versions whose events are no longer kept are missing."""
+    columns = [list(column) for column in zip(*keys, strict=True)] if keys else [[], [], []]
+    return {tuple(row[:3]): Agent(*row[3:]) for row in await tx.fetch(_SQL["of_versions"], tenant, *columns)}

@@ -1,11 +1,19 @@
 -- name: of_traces
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
-from event where trace_id = any($1::text[]) order by seq limit $2
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+from event
+where hashtextextended(trace_id, 0) = any(array(select hashtextextended(t, 0) from unnest($1::text[]) t)) and trace_id = any($1) order by seq limit $2
 
 -- name: of_resource
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
-from event where type = $1 and resource_id = $2 order by seq desc limit $3
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+from event
+where hashtextextended(type || '/' || resource_id, 0) = hashtextextended($1 || '/' || $2, 0) and type = $1 and resource_id = $2 order by seq desc limit $3
 
 -- name: of_id
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
 from event where id = $1
+
+-- name: of_versions
+select e.type, e.resource_id, e.ver, e.source, e.trace_id
+from unnest($2::text[], $3::text[], $4::integer[]) as w (type, resource_id, ver)
+join event e on hashtextextended(e.type || '/' || e.resource_id, 0) = hashtextextended(w.type || '/' || w.resource_id, 0)
+  and e.type = w.type and e.resource_id = w.resource_id and e.ver = w.ver and e.tenant = $1

@@ -3,15 +3,18 @@
 -- name: append
 -- One statement for the batch. A later version keeps the key of the version before it, so that all versions of a resource
 -- are in one lane of delivery, even when it has moved to another patient. The order of the arrays is the order of seq.
-insert into event (id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash)
-select id, name, tenant, type, resource_id, ver, op,
+insert into event (id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash)
+select id, tenant, type, resource_id, ver, op,
        case when ver > 1 then coalesce(
-           (select e.key from event e where e.type = w.type and e.resource_id = w.resource_id order by e.seq desc limit 1), w.key)
+           (select e.key from event e
+            where hashtextextended(e.type || '/' || e.resource_id, 0) = hashtextextended(w.type || '/' || w.resource_id, 0)
+              and e.type = w.type and e.resource_id = w.resource_id
+            order by e.seq desc limit 1), w.key)
        else w.key end,
        at, trace_id, source, inbox_id, hash
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::timestamptz[],
-            $10::text[], $11::text[], $12::bigint[], $13::bytea[]) with ordinality
-  as w (id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, n)
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::timestamptz[],
+            $9::text[], $10::text[], $11::bigint[], $12::bytea[]) with ordinality
+  as w (id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, n)
 order by n
 
 -- name: last
@@ -24,16 +27,16 @@ where locktype = 'relation' and mode = 'RowExclusiveLock' and granted
   and relation = 'event'::regclass and database = (select oid from pg_database where datname = current_database())
 
 -- name: follow
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
 from event where seq > $1 and seq <= $2 order by seq limit $3
 
 -- name: find
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
 from event where seq = any($1::bigint[]) order by seq
 
 -- name: follow_some
 -- What one reader of the feed may see: its tenant, its types (null: all), its patient (null: all).
-select seq, id, name, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
 from event
 where seq > $1 and seq <= $2 and tenant = $4 and ($5::text[] is null or type = any($5)) and ($6::text is null or key = $6)
 order by seq limit $3

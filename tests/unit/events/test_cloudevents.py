@@ -16,7 +16,6 @@ from penstock.events.log import Event
 EVENT = Event(
     seq=42,
     id=uuid.UUID("018cc251-f400-7000-8000-00000000002a"),
-    name="penstock.resource.created",
     tenant="main",
     type="Patient",
     resource_id="1",
