@@ -5,9 +5,9 @@ of a change in the transaction of the change. Verbs: ``read``, ``read_many``, ``
 ``history``, ``search``; :class:`Writer` commits concurrent single writes as one.
 """
 
-from penstock.store.change import Cause, Change, History, Stored, Written
+from penstock.store.change import Cause, Change, History, Stored, Window, Written
 from penstock.store.search.page import Entry, Page
 from penstock.store.store import Store
 from penstock.store.writer import Writer
 
-__all__ = ["Cause", "Change", "Entry", "History", "Page", "Store", "Stored", "Writer", "Written"]
+__all__ = ["Cause", "Change", "Entry", "History", "Page", "Store", "Stored", "Window", "Writer", "Written"]

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from penstock.db import Tx
 from penstock.formats.fhir import json
+from penstock.store.rid import first_rid
 
 Resource = dict[str, Any]
 Verb = Literal["create", "update", "patch", "delete"]
@@ -81,6 +82,31 @@ class History(NamedTuple):
 
     entries: list[Stored]
     before: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which versions a history has (http.html#history).
+
+    Those made from ``since`` on; those that were ``current`` at some time from the first moment to the second; those ``before`` a page
+    that was answered already.
+    """
+
+    since: datetime | None = None
+    current: tuple[datetime, datetime] | None = None
+    before: int | None = None
+
+    @property
+    def rids(self) -> tuple[int, ...]:
+        """Made before, made at or after, and, with ``current``, current at or after."""
+        before, since = self.before or _NEVER, first_rid(self.since) if self.since else 0
+        if self.current is None:
+            return before, min(since, _NEVER)
+        return min(before, first_rid(self.current[1])), min(since, _NEVER), min(first_rid(self.current[0]), _NEVER)
+
+
+_NEVER = 2**62
+ALWAYS = Window()
 
 
 class Announce(Protocol):

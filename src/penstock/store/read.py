@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -12,15 +11,14 @@ from penstock.db import Tx
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import extract
 from penstock.store.body import Bodies
-from penstock.store.change import History, Key, Op, Stored
+from penstock.store.change import ALWAYS, History, Key, Op, Stored, Window
 from penstock.store.compartment import Bounds, bounds, restriction
 from penstock.store.hashing import self_hash, tenant_number
-from penstock.store.rid import first_rid, last_updated
+from penstock.store.rid import last_updated
 from penstock.store.row import row_of
 from penstock.store.statements import statement
 from penstock.store.tables import Tables, require_type
 
-_NEVER = 2**62
 #: Versions that one page of history may look at for a patient's access, which sees few of them.
 _LOOKED_AT = 10_000
 
@@ -83,33 +81,25 @@ class Reader:
         return version if self._inside(access, bounds(access, type), version) else None
 
     async def history(
-        self,
-        tx: Tx,
-        access: Access,
-        type: str | None = None,
-        id: str | None = None,
-        *,
-        since: datetime | None = None,
-        count: int = 50,
-        before: int | None = None,
+        self, tx: Tx, access: Access, type: str | None = None, id: str | None = None, *, window: Window = ALWAYS, count: int = 50
     ) -> History:
-        """Versions of a resource, a type, or everything, newest first (http.html#history). ``before`` continues an earlier page."""
+        """Versions of a resource, a type, or everything, newest first (http.html#history)."""
         if type is None:
-            return await self._history_of_all(tx, access, since, count, before)
+            return await self._history_of_all(tx, access, window, count)
         access.require("history", type)
         require_type(type)
         inside = bounds(access, type)
         if not await self._tables.exist(tx, type):
             return History([], None)
-        name = "history_of_type" if id is None else "history_of"
+        sql = statement(f"history_{'at_' if window.current else ''}of{'_type' if id is None else ''}", type)
         subject = tenant_number(access.tenant) if id is None else self_hash(access.tenant, type, id)
-        low, high = first_rid(since) if since else 0, before or _NEVER
+        high, low, *current = window.rids
         entries: list[Stored] = []
         seen = 0
         while len(entries) <= count:
             if seen > _LOOKED_AT:
                 raise Problem("too-costly", "this history goes through too many versions of others: ask for a single resource")
-            rows = await tx.fetch(statement(name, type), subject, high, low, count + 1)
+            rows = await tx.fetch(sql, subject, high, low, count + 1, *current)
             versions = [await self.stored(tx, type, row) for row in rows if id is None or row["id"] == id]
             entries += [version for version in versions if inside is None or await self._visible(tx, access, inside, version)]
             if len(rows) <= count:
@@ -118,11 +108,11 @@ class Reader:
             high = rows[-1]["rid"]
         return _page(entries, count)
 
-    async def _history_of_all(self, tx: Tx, access: Access, since: datetime | None, count: int, before: int | None) -> History:
+    async def _history_of_all(self, tx: Tx, access: Access, window: Window, count: int) -> History:
         entries: list[Stored] = []
         for type in await self._tables.all(tx):
             if access.permits("history", type) and _is_open(access, type):
-                entries += (await self.history(tx, access, type, since=since, count=count + 1, before=before)).entries
+                entries += (await self.history(tx, access, type, window=window, count=count + 1)).entries
         entries.sort(key=lambda version: -version.rid)
         return _page(entries, count)
 

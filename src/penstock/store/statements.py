@@ -7,7 +7,7 @@ from functools import cache
 from penstock.db import named_sql
 from penstock.store.layout import layout
 
-SQL = named_sql(__package__)
+SQL = named_sql(__package__) | named_sql(__package__, "history.sql")
 
 
 @cache

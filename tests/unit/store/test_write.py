@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from penstock.errors import Problem
-from penstock.store import Change
+from penstock.store import Change, Window
 from penstock.store.change import Stored
 from tests.unit.store.conftest import CAUSE, Shelf, patient_access
 
@@ -162,8 +162,8 @@ async def test_history_pages_are_complete_and_newest_first(shelf: Shelf) -> None
             if page.before is None:
                 break
             assert len(page.entries) == 4
-            page = await shelf.history(*names, count=4, before=page.before)
+            page = await shelf.history(*names, count=4, window=Window(before=page.before))
         assert len(seen) == 14 and [v.rid for v in seen] == sorted((v.rid for v in seen), reverse=True)
     since = seen[3].last_updated
-    assert {v.rid for v in (await shelf.history("Patient", since=since)).entries} >= {v.rid for v in seen[:4]}
-    assert all(v.last_updated >= since for v in (await shelf.history("Patient", since=since)).entries)
+    assert {v.rid for v in (await shelf.history("Patient", window=Window(since=since))).entries} >= {v.rid for v in seen[:4]}
+    assert all(v.last_updated >= since for v in (await shelf.history("Patient", window=Window(since=since))).entries)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
+from penstock.events.look import Agent
 from penstock.store import Stored
 
 #: What a version in a history was done by (http.html#history).
@@ -39,14 +40,17 @@ def outcome_entry(outcome: bytes) -> bytes:
     return b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome
 
 
-def history_entry(base: str, stored: Stored) -> bytes:
-    """One version in a history; a deletion has no resource."""
+def history_entry(base: str, stored: Stored, agent: Agent | None) -> bytes:
+    """One version in a history, and who made it; a deletion has no resource."""
     method, status = _METHODS[stored.op]
-    url = stored.type if method == "POST" else f"{stored.type}/{stored.id}"
+    request: dict[str, object] = {"method": method, "url": stored.type if method == "POST" else f"{stored.type}/{stored.id}"}
+    if agent is not None:
+        known = (("agent", agent.source), ("trace", agent.trace_id))
+        request["extension"] = [{"url": f"urn:penstock:history:{name}", "valueString": value} for name, value in known if value]
+    response = {"status": status, "etag": f'W/"{stored.ver}"', "lastModified": instant(stored)}
     resource = b'"resource":%b,' % stored.body if stored.body else b""
-    return b'{"fullUrl":"%b/fhir/%b/%b",%b"request":{"method":"%b","url":"%b"},"response":%b}' % (
-        base.encode(), stored.type.encode(), stored.id.encode(), resource, method.encode(), url.encode(),
-        orjson.dumps({"status": status, "etag": f'W/"{stored.ver}"', "lastModified": instant(stored)}),
+    return b'{"fullUrl":"%b/fhir/%b/%b",%b"request":%b,"response":%b}' % (
+        base.encode(), stored.type.encode(), stored.id.encode(), resource, orjson.dumps(request), orjson.dumps(response),
     )  # fmt: skip
 
 

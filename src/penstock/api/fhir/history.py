@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from penstock.api.feed import number
 from penstock.api.fhir.bundles import bundle, history_entry
-from penstock.api.fhir.subject import fhir_reply, id_of, pretty_wanted, type_of
+from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
 from penstock.api.negotiate import want_fhir
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.errors import Problem
+from penstock.events import look
+from penstock.formats.fhir.dates import span
+from penstock.store import Window
+from penstock.store.change import ALWAYS
 
 _MOST = 1000
-#: Later than every version, and still a time that the store can compare with.
-_NEVER = datetime(2200, 1, 1, tzinfo=UTC)
-_FORM = ("_format", "_pretty")
 
 
 class _Asked(NamedTuple):
     limit: int = 50
-    since: datetime | None = None
-    before: int | None = None
+    window: Window = ALWAYS
 
 
 async def history_of_instance(parts: Parts, request: Request) -> Reply:
@@ -46,28 +46,32 @@ async def _history(parts: Parts, request: Request, type_: str | None, id_: str |
     want_fhir(request)
     asked = _read(request)
     async with parts.database.transaction(readonly=True) as tx:
-        page = await parts.store.history(tx, request.access, type_, id_, since=asked.since, count=asked.limit, before=asked.before)
-    if id_ is not None and not page.entries and asked.since is None and asked.before is None:
+        page = await parts.store.history(tx, request.access, type_, id_, window=asked.window, count=asked.limit)
+        agents = await look.of_versions(tx, request.access.tenant, [(each.type, each.id, each.ver) for each in page.entries])
+    if id_ is not None and not page.entries and asked.window == ALWAYS:
         raise Problem("not-found", "there is no such resource")
-    links = [("self", _link(request, asked.before))]
+    links = [("self", _link(request, asked.window.before))]
     if page.before is not None:
         links.append(("next", _link(request, page.before)))
-    body = bundle("history", (history_entry(request.base, stored) for stored in page.entries), links=links)
-    return fhir_reply(200, body, pretty=pretty_wanted(request))
+    entries = (history_entry(request.base, each, agents.get((each.type, each.id, each.ver))) for each in page.entries)
+    return fhir_reply(200, bundle("history", entries, links=links), pretty=pretty_wanted(request))
 
 
 def _read(request: Request) -> _Asked:
-    asked = _Asked()
+    """The parameters of a history (http.html#history); what is given twice counts once, the last time."""
+    count, since, current, before = 50, None, None, None
     for name, value in request.arguments():
         if name == "_count":
-            asked = asked._replace(limit=min(number(value, 1, 10**9 - 1, at="http._count"), _MOST))
+            count = min(number(value, 1, 10**9 - 1, at="http._count"), _MOST)
         elif name == "_since":
-            asked = asked._replace(since=_instant(value))
+            since = _instant(value)
+        elif name == "_at":
+            current = _period(value)
         elif name == "_page":
-            asked = asked._replace(before=_cursor(value))
-        elif name not in _FORM:
-            raise Problem("not-supported", "a history knows the parameters _count and _since", at="http.query")
-    return asked
+            before = _cursor(value)
+        elif name not in FORM:
+            raise Problem("not-supported", "a history knows the parameters _count, _since and _at", at="http.query")
+    return _Asked(count, Window(since, current, before))
 
 
 def _instant(text: str) -> datetime:
@@ -78,7 +82,14 @@ def _instant(text: str) -> datetime:
         at = datetime.min
     if at.tzinfo is None:
         raise Problem("value", "this is an instant with a time zone", at="http._since")
-    return min(at, _NEVER)
+    return at
+
+
+def _period(text: str) -> tuple[datetime, datetime]:
+    try:
+        return span(text.replace(" ", "+"))
+    except Problem:
+        raise Problem("value", "this is a date or a time", at="http._at") from None
 
 
 def _cursor(text: str) -> int:
