@@ -37,7 +37,7 @@ RANGE = Copy(
 EVENT = Copy(
     "event",
     "select e.* from event e join (select id from r_observation order by rid limit $1) r on e.resource_id = r.id order by seq",
-    {"seq": "int8", "id": "uuid", "name": "text", "tenant": "text", "type": "text", "resource_id": "text", "ver": "int4", "op": "text",
+    {"seq": "int8", "id": "uuid", "tenant": "text", "type": "text", "resource_id": "text", "ver": "int4", "op": "text",
      "key": "text", "at": "timestamptz", "trace_id": "text", "source": "text", "inbox_id": "int8", "hash": "bytea"},
 )  # fmt: skip
 
