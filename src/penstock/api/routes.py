@@ -18,6 +18,8 @@ _SERVED: tuple[Route, ...] = (
     Route("/auth/token", ("POST",), "open", tokens.token, "Get an access token (client credentials)"),
     # FHIR
     Route("/fhir", ("POST",), "token", bundle.submit, "batch and transaction"),
+    Route("/fhir", ("GET",), "token", search.search_all, "search of several types, or of everything"),
+    Route("/fhir/_search", ("POST",), "token", search.search_all_by_form, "the same, with its parameters in the body"),
     Route("/fhir/_history", ("GET",), "fhir:history", history.history_of_all, "history of everything"),
     Route("/fhir/{type}", ("GET",), "fhir:search", search.search, "search"),
     Route("/fhir/{type}/_search", ("POST",), "fhir:search", search.search_by_form, "search, with its parameters in the body"),
@@ -30,6 +32,8 @@ _SERVED: tuple[Route, ...] = (
     Route("/fhir/{type}/{id}", ("DELETE",), "fhir:delete", write.delete, "delete"),
     Route("/fhir/{type}/{id}/_history", ("GET",), "fhir:history", history.history_of_instance, "history of a resource"),
     Route("/fhir/{type}/{id}/_history/{version}", ("GET", "HEAD"), "fhir:vread", read.vread, "vread"),
+    Route("/fhir/{type}/{id}/{member}", ("GET",), "token", search.search_compartment, "search of what belongs to a resource"),
+    Route("/fhir/{type}/{id}/{member}/_search", ("POST",), "token", search.search_compartment_by_form, "the same, in the body"),
     *operation_routes(),
     # messages in, events out
     Route("/ingest/v2", ("POST",), "ingest/v2.c", ingest.ingest_v2, "Hand in HL7 v2 messages"),

@@ -16,7 +16,8 @@ from penstock.store.conditional import Condition, Made, condition_of, resolve
 from penstock.store.read import Reader
 from penstock.store.rid import Rids
 from penstock.store.search.page import Page, Search
-from penstock.store.search.parse import parse
+from penstock.store.search.parse import Pairs, parse
+from penstock.store.search.within import compartment_types, narrowed, queries, types_asked
 from penstock.store.tables import Tables, require_type
 from penstock.store.task import Task, check, task_of
 from penstock.store.write import flush, lock
@@ -53,13 +54,40 @@ class Store(Reader):
         causes = [cause] * len(changes) if isinstance(cause, Cause) else cause
         return await self.write_items(tx, [Item(access, change, why) for change, why in zip(changes, causes, strict=True)])
 
-    async def search(self, tx: Tx, access: Access, type: str, query: str | Sequence[tuple[str, str]], *, lenient: bool = False) -> Page:
+    async def search(
+        self,
+        tx: Tx,
+        access: Access,
+        type: str,
+        query: str | Pairs,
+        *,
+        lenient: bool = False,
+        within: tuple[str, str] | None = None,
+    ) -> Page:
         """One page of a search (http.html#search). ``query`` is a query string or decoded pairs; ``_cursor`` continues a page.
 
-        ``lenient`` ignores parameters that the type does not have (``Prefer: handling=lenient``).
+        ``lenient`` ignores parameters that the type does not have (``Prefer: handling=lenient``); ``within`` keeps to the compartment of a
+        resource, (type, id).
         """
         require_type(type)
-        return await self._search.page(tx, access, parse(type, query, lenient=lenient))
+        parsed = parse(type, query, lenient=lenient)
+        return await self._search.page(tx, access, narrowed(parsed, within) if within else parsed)
+
+    async def search_all(
+        self, tx: Tx, access: Access, query: Pairs, *, lenient: bool = False, within: tuple[str, str] | None = None
+    ) -> Page:
+        """The same over every type that ``_type`` names, else over all that are in use and that ``access`` may search."""
+        asked, rest = types_asked(query)
+        types = asked
+        if types is None:
+            used = await self._tables.all(tx)
+            inside = used if within is None else [type for type in used if type in compartment_types(within[0])]
+            types = tuple(self._search.open_types(tx, access, inside))
+        parsed = queries(types, rest, named=asked is not None or within is not None, lenient=lenient)
+        if within:
+            parsed = [narrowed(each, within) for each in parsed]
+        page = await self._search.pages(tx, access, parsed) if parsed else Page([], 0, {}, (), ())
+        return page if asked is None else page._replace(used=(("_type", ",".join(asked)), *page.used))
 
     async def write_items(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:
         """The same for changes on behalf of several, each for its own cause: what the Writer commits as one."""

@@ -90,8 +90,8 @@ async def test_an_unknown_parameter_is_refused_or_told(client: httpx.AsyncClient
     [
         "date=Zzyzx", "date=ge", "_count=Zzyzx", "_count=-1", "_sort=Zzyzx", "_include=Zzyzx", "_include=Observation:Zzyzx",
         "value-quantity=Zzyzx",
-        "code:Zzyzx=1", "_total=Zzyzx", "_summary=Zzyzx", "_elements=Zzyzx", "_filter=Zzyzx", "subject:Zzyzx=1",
-        "_lastUpdated=Zzyzx", "code=%FF", "code=%00", "subject.name=Zzyzx", "_has:Observation:patient:code=Zzyzx",
+        "code:Zzyzx=1", "_total=Zzyzx", "_summary=Zzyzx", "_filter=Zzyzx", "subject:Zzyzx=1",
+        "_lastUpdated=Zzyzx", "code=%FF", "code=%00", "subject.Zzyzx=1", "code.name=Zzyzx", "_has:Observation:patient:code=Zzyzx",
         "code=" + ",".join(["Zzyzx"] * 1200), "&".join(["code=Zzyzx"] * 60),
     ],
 )  # fmt: skip

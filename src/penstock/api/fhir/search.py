@@ -1,54 +1,99 @@
-"""search of a type, by GET and by POST (http://hl7.org/fhir/R4/http.html#search): a searchset put together as bytes."""
+"""search, by GET and by POST (http://hl7.org/fhir/R4/http.html#search): of a type, of everything, of a compartment."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from urllib.parse import urlencode
+from collections.abc import Awaitable, Callable, Sequence
 
-from penstock.api.fhir.bundles import bundle, outcome_entry, search_entry
-from penstock.api.fhir.subject import fhir_reply, pretty_wanted, type_of
+from penstock.api.fhir.searchset import Shape, searchset
+from penstock.api.fhir.subject import fhir_reply, id_of, pretty_wanted, type_of
 from penstock.api.negotiate import preference, require_form, want_fhir
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request, decode_form
+from penstock.db import Tx
 from penstock.errors import Problem
-from penstock.formats.fhir.json import encode
-from penstock.formats.fhir.outcome import of_issues
-from penstock.formats.fhir.validate import Issue
+from penstock.formats.fhir.definitions import r4
+from penstock.store import Page
 
-_IGNORED = Issue("warning", "not-supported", "a search parameter that this type does not have was ignored", "")
+Pairs = Sequence[tuple[str, str]]
+Ask = Callable[[Tx, bool], Awaitable[Page]]
 
 
 async def search(parts: Parts, request: Request) -> Reply:
     """``GET /fhir/{type}?…``"""
-    return await _search(parts, request, request.arguments())
+    return await _of_type(parts, request, request.arguments())
 
 
 async def search_by_form(parts: Parts, request: Request) -> Reply:
     """``POST /fhir/{type}/_search``: the parameters in the body, those of the URL as well; values stay out of logs of proxies."""
+    return await _of_type(parts, request, await _form(request))
+
+
+async def search_all(parts: Parts, request: Request) -> Reply:
+    """``GET /fhir?_type=…``: resources of several types."""
+    return await _of_all(parts, request, request.arguments())
+
+
+async def search_all_by_form(parts: Parts, request: Request) -> Reply:
+    """``POST /fhir/_search``: the same, with the parameters in the body."""
+    return await _of_all(parts, request, await _form(request))
+
+
+async def search_compartment(parts: Parts, request: Request) -> Reply:
+    """``GET /fhir/{type}/{id}/{member}?…``: what belongs to a resource, of one type or, with ``*``, of all."""
+    return await _of_compartment(parts, request, request.arguments())
+
+
+async def search_compartment_by_form(parts: Parts, request: Request) -> Reply:
+    """``POST /fhir/{type}/{id}/{member}/_search``: the same, with the parameters in the body."""
+    return await _of_compartment(parts, request, await _form(request))
+
+
+async def _form(request: Request) -> Pairs:
     require_form(request)
     try:
         form = (await request.body()).decode("ascii")
     except UnicodeDecodeError:
         raise Problem("invalid", "a form is percent-encoded") from None
-    return await _search(parts, request, request.arguments() + decode_form(form))
+    return request.arguments() + decode_form(form)
 
 
-async def _search(parts: Parts, request: Request, given: Sequence[tuple[str, str]]) -> Reply:
-    want_fhir(request)
+async def _of_type(parts: Parts, request: Request, given: Pairs) -> Reply:
     type_ = type_of(request)
+
+    async def ask(tx: Tx, lenient: bool) -> Page:
+        return await parts.store.search(tx, request.access, type_, given, lenient=lenient)
+
+    return await _answer(parts, request, f"/{type_}", given, ask)
+
+
+async def _of_all(parts: Parts, request: Request, given: Pairs) -> Reply:
+    async def ask(tx: Tx, lenient: bool) -> Page:
+        return await parts.store.search_all(tx, request.access, given, lenient=lenient)
+
+    return await _answer(parts, request, "", given, ask)
+
+
+async def _of_compartment(parts: Parts, request: Request, given: Pairs) -> Reply:
+    """The resource that the compartment is named by must be one that the caller may read."""
+    type_, id_, member = type_of(request), id_of(request), request.params["member"]
+    if member != "*" and member not in r4().resource_types:
+        raise Problem("not-found", "FHIR R4 has no such resource type")
+
+    async def ask(tx: Tx, lenient: bool) -> Page:
+        if (type_, id_) not in await parts.store.read_many(tx, request.access, [(type_, id_)]):
+            raise Problem("not-found", "there is no such resource")
+        if member == "*":
+            return await parts.store.search_all(tx, request.access, given, lenient=lenient, within=(type_, id_))
+        return await parts.store.search(tx, request.access, member, given, lenient=lenient, within=(type_, id_))
+
+    return await _answer(parts, request, f"/{type_}/{id_}/{member}", given, ask)
+
+
+async def _answer(parts: Parts, request: Request, path: str, given: Pairs, ask: Ask) -> Reply:
+    want_fhir(request)
+    shape = Shape.of(given)
     lenient = preference(request.header(b"prefer")).handling == "lenient"
     async with parts.database.transaction(readonly=True) as tx:
-        page = await parts.store.search(tx, request.access, type_, given, lenient=lenient)
-    entries = [search_entry(request.base, entry.stored, entry.mode) for entry in page.entries]
-    if page.ignored:
-        entries.append(outcome_entry(encode(of_issues([_IGNORED]))))
-    links = [("self", _link(request.base, type_, page.used))]
-    if page.next is not None:
-        links.append(("next", _link(request.base, type_, (*page.used, ("_cursor", page.next)))))
-    return fhir_reply(200, bundle("searchset", entries, total=page.total, links=links), pretty=pretty_wanted(request))
-
-
-def _link(base: str, type_: str, pairs: Sequence[tuple[str, str]]) -> str:
-    query = urlencode(pairs)
-    return f"{base}/fhir/{type_}{'?' + query if query else ''}"
+        page = await ask(tx, lenient)
+    return fhir_reply(200, searchset(request.base, path, page, shape), pretty=pretty_wanted(request))

@@ -29,6 +29,8 @@ def _count(controls: Controls, types: Sequence[str], value: str) -> None:
     if not re.fullmatch(r"[0-9]{1,9}", value):
         raise Problem("value", "_count is a number", at="_count")
     controls["count"] = min(int(value), MOST)
+    if int(value) > MOST:
+        controls["notes"] = ("a page holds at most 1000 matches here",)
     if int(value) == 0:  # search.html#count: the same as _summary=count
         controls["count_only"] = True
 

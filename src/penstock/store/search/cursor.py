@@ -30,7 +30,7 @@ class Sealer:
     def __init__(self, key: bytes, access: Access, queries: Sequence[Query]) -> None:
         self._cipher = AESGCM(key)
         types = [query.type for query in queries]
-        bound = (access.tenant, access.client, access.patient, types, queries[0].used)
+        bound = (access.tenant, access.client, access.patient, types, queries[0].used, queries[0].within)
         self._binding = hashlib.sha256(repr(bound).encode()).digest()
 
     def seal(self, after: After) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from penstock.auth.access import Access
@@ -10,6 +10,7 @@ from penstock.clock import Clock
 from penstock.db import Tx
 from penstock.errors import Problem
 from penstock.store.change import Stored
+from penstock.store.compartment import bounds
 from penstock.store.read import Reader
 from penstock.store.search import total
 from penstock.store.search.candidates import CANDIDATES, Candidate, decoded, keep, read, too_costly
@@ -37,8 +38,9 @@ class Entry(NamedTuple):
 class Page(NamedTuple):
     """One page.
 
-    ``links`` are relations and the ``_cursor`` of each: next, previous, last. ``used`` are the pairs for the self link, ``ignored`` the
-    names of parameters that were left out. ``total`` is there when it was asked for, or is known without counting.
+    ``links`` are relations and the ``_cursor`` of each: next, previous, last; self, where it has one. ``used`` are the pairs for the self link, ``ignored`` the
+    names of parameters that were left out, ``notes`` what else to tell the caller. ``total`` is there when it was asked for, or is known
+    without counting.
     """
 
     entries: list[Entry]
@@ -46,6 +48,7 @@ class Page(NamedTuple):
     links: dict[str, str]
     used: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def next(self) -> str | None:
@@ -78,19 +81,26 @@ class Search:
 
     async def page(self, tx: Tx, access: Access, query: Query) -> Page:
         """One page of ``query``, and what it includes."""
-        access.require("search", query.type)
         return await self.pages(tx, access, [query])
 
+    def open_types(self, tx: Tx, access: Access, types: Iterable[str]) -> list[str]:
+        """Those of ``types`` that the access may search at all."""
+        run = Run(tx, access, self._tools)
+        return [type for type in types if run.may_search(type)]
+
     async def pages(self, tx: Tx, access: Access, queries: Sequence[Query]) -> Page:
-        """One page of a search of several types, all of which the access may search."""
+        """One page of a search of several types (search.html#type). A type that is closed to the access is ``forbidden``."""
+        for query in queries:
+            access.require("search", query.type)
+            bounds(access, query.type)
         run, query = Run(tx, access, self._tools), queries[0]
         wanted = [each for each in [await _wanted(run, query) for query in queries] if each is not None]
         if not wanted:
-            return Page([], 0, {}, query.used, query.ignored)
+            return Page([], 0, {}, query.used, query.ignored, query.notes)
         plan = await run.plan(*wanted)
         counted = await _total(run, plan, query)
         if query.count_only:
-            return Page([], counted, {}, query.used, query.ignored)
+            return Page([], counted, {}, query.used, query.ignored, query.notes)
         sealer = Sealer(await self._secret(tx), access, queries)
         after = sealer.open(query.cursor) if query.cursor else _BEGINNING
         orders = orders_of([each.type for each in wanted], query.sort)
@@ -100,8 +110,9 @@ class Search:
             entries += [Entry(stored, "include") for stored in await _included(run, query, found.matches)]
         if counted is None and found.before is None and found.behind is None:
             counted = len(found.matches)
-        links = {name: sealer.seal(place) for name, place in _links(found, orders).items()}
-        return Page(entries, counted, links, query.used, query.ignored)
+        links = {"self": query.cursor} if query.cursor else {}
+        links |= {name: sealer.seal(place) for name, place in _links(found, orders).items()}
+        return Page(entries, counted, links, query.used, query.ignored, query.notes)
 
     async def _secret(self, tx: Tx) -> bytes:
         if self._key is None:

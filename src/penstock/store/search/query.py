@@ -43,6 +43,10 @@ class Query:
     total: str = "none"
     count_only: bool = False
     cursor: str | None = None
+    #: The resource, (type, id), whose compartment is searched.
+    within: tuple[str, str] | None = None
+    #: What the caller should know about how the query was understood.
+    notes: tuple[str, ...] = ()
     #: (name, value) pairs that took part, for the self link; and the names that were ignored.
     used: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = ()
