@@ -11,7 +11,7 @@ from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Concept, Json, extension, value_of
 from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
-from penstock.terminology.filters import Test, as_text, compile_filter
+from penstock.terminology.filters import Test, compile_filter
 from penstock.terminology.grammar import Grammar
 from penstock.terminology.valueset import Clause, System, ValueSet
 
@@ -102,17 +102,20 @@ def _tests(row: Json, system: System | None, place: str) -> list[Test]:
 
 
 def _test(row: Json, system: System | None, place: str) -> Test:
-    property, operator, value = row.get("property"), row.get("op") or extension(row.get("_op", {}), _OPERATOR), row.get("value")
-    if not property or not operator or not value:
+    property, operator, value = (
+        each if isinstance(each, str) else ""
+        for each in (row.get("property"), row.get("op") or extension(row.get("_op", {}), _OPERATOR), row.get("value"))
+    )
+    if not (property and operator and value):
         raise Problem("invalid", "a filter of a value set has no property, no operator or no value", at=place, detail=at(INVALID_SET))
-    if isinstance(system, CodeSystem):
-        try:
-            return compile_filter(system, property, operator, as_text(value))
-        except Problem as problem:
-            raise Problem(problem.code, problem.text, at=place, detail=at(INVALID_SET)) from None
-    if isinstance(system, Grammar):
-        raise Problem("not-supported", "a filter of a value set is on a system that is a grammar", at=place, detail=at(INVALID_SET))
-    return _undecided
+    if system is None:
+        return _undecided
+    try:
+        if isinstance(system, Grammar):
+            return system.compile_filter(property, operator, value)
+        return compile_filter(system, property, operator, value)
+    except Problem as problem:
+        raise Problem(problem.code, problem.text, at=place, detail=at(INVALID_SET)) from None
 
 
 def _undecided(concept: Concept) -> bool:

@@ -82,7 +82,7 @@ class ConceptMap:
 
     def translate(self, asked: Translated) -> Iterator[Match]:
         """The targets of a concept."""
-        systems = [asked.system] if asked.system is not None else list(self.sources())
+        systems = self.sources() if asked.system is None else {asked.system}
         for system in systems:
             for group, element in self._forward.get((system, asked.code), ()):
                 for target in element.get("target", ()):
@@ -91,11 +91,11 @@ class ConceptMap:
 
     def translate_back(self, asked: Translated) -> Iterator[Match]:
         """The concepts that are mapped to a concept."""
-        systems = [asked.system] if asked.system is not None else list(self.targets())
+        systems = self.targets() if asked.system is None else {asked.system}
         for system in systems:
             for group, element, target in self._backward.get((system, asked.code), ()):
                 if asked.target in (None, group.get("source")):
-                    equivalence = target.get("equivalence", "")
+                    equivalence: str = target.get("equivalence", "")
                     yield self._match(_REVERSED.get(equivalence, equivalence), group.get("source", ""), element, target)
 
     def unmapped(self, asked: Translated) -> Iterator[tuple[Match | None, str | None]]:

@@ -25,7 +25,8 @@ Echo = tuple[str, str, Any]
 
 
 class Wanted(NamedTuple):
-    """What of a value set is to be listed, and how. ``limit`` is the size of a page; ``nested`` is None where the client does not say."""
+    """What of a value set is to be listed, and how. ``limit`` is the size of a page, ``without`` are code systems that are left
+    out; ``nested`` is None where the client does not say."""
 
     text: str = ""
     limit: int | None = None
@@ -35,7 +36,7 @@ class Wanted(NamedTuple):
     nested: bool | None = None
     definition: bool = False
     manner: Manner = Manner()
-    supplements: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
     echo: tuple[Echo, ...] = ()
 
 
@@ -61,6 +62,8 @@ def expand(value_set: ValueSet, wanted: Wanted, *, identifier: str, timestamp: s
 
 
 def _is_wanted(entry: Entry, wanted: Wanted) -> bool:
+    if wanted.without and ({entry.url, entry.system.canonical if entry.system else entry.url} & wanted.without):
+        return False
     if isinstance(entry.system, CodeSystem):
         if wanted.active_only and entry.system.inactive(entry.concept):
             return False

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import re2
-
 from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Concept
+from penstock.terminology.patterns import pattern
 
 Test = Callable[[Concept], bool]
 
-#: A pattern that needs more memory than this is refused.
-_PATTERN_BYTES = 1 << 20
 #: What a filter may call the code itself.
 _CODE = ("code", "concept")
 
@@ -53,8 +50,8 @@ def _exists(system: CodeSystem, property: str, value: str) -> Test:
 
 def _regex(system: CodeSystem, property: str, value: str) -> Test:
     """The whole value must match. The engine is linear: no pattern takes long."""
-    pattern = _pattern(value)
-    return lambda concept: any(pattern.fullmatch(each) is not None for each in _values(system, concept, property))
+    expression = pattern(value)
+    return lambda concept: any(expression.fullmatch(each) is not None for each in _values(system, concept, property))
 
 
 def _is_a(system: CodeSystem, property: str, value: str) -> Test:
@@ -136,13 +133,3 @@ def as_text(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("code", ""))
     return str(value)
-
-
-def _pattern(text: str) -> Any:
-    options = re2.Options()
-    options.max_mem = _PATTERN_BYTES
-    options.log_errors = False
-    try:
-        return re2.compile(text, options)
-    except re2.error:
-        raise Problem("invalid", "a filter of a value set has a regular expression that is not one, or is too large") from None

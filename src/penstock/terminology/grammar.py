@@ -1,6 +1,6 @@
 """Code systems that are a grammar and not a list: a code is known by how it is written.
 
-Languages (BCP 47, RFC 5646) and media types (BCP 13, RFC 6838). Their codes have no displays here and cannot be enumerated.
+Languages (BCP 47, RFC 5646), media types (BCP 13, RFC 6838) and units (UCUM). Their codes have no displays here and cannot be enumerated.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from penstock.errors import Problem
+from penstock.formats.fhir.ucum import commensurable, is_unit
 from penstock.terminology.concept import Concept
+from penstock.terminology.patterns import pattern
 
 LANGUAGES = "urn:ietf:bcp:47"
 MEDIA_TYPES = "urn:ietf:bcp:13"
+UNITS = "http://unitsofmeasure.org"
 
 #: RFC 5646, section 2.1: language, script, region, variants, extensions, private use.
 _LANGUAGE = re.compile(
@@ -56,6 +60,15 @@ class Grammar:
     def canonical(self) -> str:
         return self.url
 
+    def compile_filter(self, property: str, operator: str, value: str) -> Callable[[Concept], bool]:
+        """The test of a filter: by the canonical unit (http://hl7.org/fhir/R4/ucum.html) or by a pattern of the code."""
+        if (property, operator) == ("canonical", "=") and self.url == UNITS:
+            return lambda concept: commensurable(concept.code, value)
+        if (property, operator) == ("code", "regex"):
+            expression = pattern(value)
+            return lambda concept: expression.fullmatch(concept.code) is not None
+        raise Problem("not-supported", "a filter of a value set is one that its code system, which is a grammar, does not have")
+
     def find(self, code: str) -> Concept | None:
         return Concept(code, {"code": code}) if len(code) <= _MOST and self._follows(code) else None
 
@@ -76,5 +89,6 @@ GRAMMARS: dict[str, Grammar] = {
     for each in (
         Grammar(LANGUAGES, "IETF language tags", is_language, case_sensitive=False),
         Grammar(MEDIA_TYPES, "Media types", is_media_type, case_sensitive=False),
+        Grammar(UNITS, "UCUM", is_unit, case_sensitive=True),
     )
 }

@@ -1,12 +1,13 @@
 """Where definitions are found and compiled: R4's own, those in force at the site, and those that came with the request.
 
-A :class:`Library` compiles each definition once. One is kept for the definitions in force; a request that brings its own definitions,
-pins versions or asks for supplements gets a short-lived one over it.
+A :class:`Library` compiles each definition once. One holds R4, one over it the definitions in force; a request that brings its own
+definitions, pins versions or asks for supplements gets a short-lived one over that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from penstock.errors import Problem
@@ -18,6 +19,7 @@ from penstock.terminology.conceptmap import ConceptMap
 from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
 from penstock.terminology.grammar import GRAMMARS
 from penstock.terminology.lists import listed
+from penstock.terminology.published import published
 from penstock.terminology.valueset import System, ValueSet
 
 #: Concepts that are kept compiled; when there are more, all are forgotten and compiled again as they are asked for.
@@ -51,37 +53,42 @@ class _Head(NamedTuple):
 
 
 class Library:
-    """The definitions of one revision. ``above`` is the library that this one was derived from."""
+    """The definitions of one moment. ``above`` is asked for what the ``sources`` of this one do not have."""
 
     def __init__(
-        self, sources: Iterable[Canonicals], pins: Pins = Pins(), supplements: tuple[str, ...] = (), own: Shelf | None = None
+        self,
+        sources: Iterable[Canonicals],
+        above: Library | None = None,
+        pins: Pins = Pins(),
+        supplements: tuple[str, ...] = (),
     ) -> None:
-        self.sources: tuple[Canonicals, ...] = tuple(sources)
+        self._sources: tuple[Canonicals, ...] = tuple(sources)
+        self._above = above
         self._pins = pins
         self._supplements = supplements
-        self._own = own
-        self._above: Library | None = None
         self._systems: dict[tuple[str, str | None, tuple[str, ...]], System | None] = {}
         self._sets: dict[str, ValueSet | Problem] = {}
         self._compiling: list[str] = []
         self._heads: list[_Head] | None = None
         self._concepts = 0
 
-    def derive(self, resources: Iterable[Json], pins: Pins, supplements: tuple[str, ...]) -> Library:
+    def derive(self, resources: Iterable[Json], pins: Pins = Pins(), supplements: tuple[str, ...] = ()) -> Library:
         """A library with more definitions, which come first, and with versions and supplements as a request wants them."""
         resources = tuple(resources)
         if not resources and not supplements and pins == Pins():
             return self
-        own = Shelf(resources)
-        derived = Library((own, *self.sources), pins, supplements, own)
-        derived._above = self
+        derived = Library((Shelf(resources),), self, pins, supplements)
         for each in supplements:
             derived._supplement(each)
         return derived
 
     def find(self, type: str, url: str) -> Json | None:
         """A definition by ``url`` or ``url|version``, from the first source that has it."""
-        return next((found for each in self.sources if (found := each.find(type, url)) is not None), None)
+        found = self._find_here(type, url)
+        return self._above.find(type, url) if found is None and self._above is not None else found
+
+    def _find_here(self, type: str, url: str) -> Json | None:
+        return next((found for each in self._sources if (found := each.find(type, url)) is not None), None)
 
     def system(self, url: str, version: str | None = None, supplements: tuple[str, ...] = ()) -> System | None:
         """The code system in the version that is asked for, with what supplements add; None where it is not here."""
@@ -98,14 +105,20 @@ class Library:
 
     def maps_from(self, system: str | None, source: str | None, target: str | None) -> list[ConceptMap]:
         """The maps that map a system, or any; as far as they are given, from one value set and to another."""
-        if self._heads is None:
-            self._heads = _heads(self.sources)
         fitting = [
             each.canonical
-            for each in self._heads
+            for each in self._maps()
             if (system is None or system in each.systems) and source in (None, each.source) and target in (None, each.target)
         ]
         return [found for each in fitting if (found := self.concept_map(each)) is not None]
+
+    def _maps(self) -> list[_Head]:
+        if self._heads is None:
+            found = {canonical(each): _head(each) for source in self._sources for each in source.all("ConceptMap")}
+            if self._above is not None:
+                found = {each.canonical: each for each in self._above._maps()} | found
+            self._heads = list(found.values())
+        return self._heads
 
     def value_set(self, url: str) -> ValueSet:
         """The compiled value set of a URL; Problem where it is not here, is wrong, or is made of itself."""
@@ -150,7 +163,7 @@ class Library:
     def _system(self, url: str, version: str | None, supplements: tuple[str, ...]) -> System | None:
         asked = f"{url}|{version}" if version else url
         added = [each for each in map(self._supplement, supplements) if each.get("supplements", "").partition("|")[0] == url]
-        if self._above is not None and not added and not (self._own and self._own.find("CodeSystem", url)):
+        if self._above is not None and not added and self._find_here("CodeSystem", asked) is None:
             return self._above.system(url, version)
         found = self.find("CodeSystem", asked)
         if found is not None and found.get("content") not in ("not-present", "supplement"):
@@ -178,14 +191,12 @@ class Library:
         return f"{bare}|{chosen}" if chosen else bare
 
 
-def _heads(sources: Iterable[Canonicals]) -> list[_Head]:
-    found: dict[str, _Head] = {}
-    for each in sources:
-        for resource in each.all("ConceptMap"):
-            found.setdefault(canonical(resource), _head(resource))
-    return list(found.values())
-
-
 def _head(resource: Json) -> _Head:
     source, target = (resource.get(f"{side}Canonical") or resource.get(f"{side}Uri") for side in ("source", "target"))
     return _Head(canonical(resource), source, target, frozenset(ConceptMap(resource).sources()))
+
+
+@cache
+def of_r4() -> Library:
+    """What R4 publishes; it never changes."""
+    return Library((published(),))

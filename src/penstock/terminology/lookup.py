@@ -110,12 +110,10 @@ def _plain(value: Any) -> str:
 
 
 def _is_asked(name: Designation, asked: set[str]) -> bool:
-    return bool(asked & {"*", "designation"}) and name.language is not None or f"lang.{name.language}" in asked or _is_used(name, asked)
-
-
-def _is_used(name: Designation, asked: set[str]) -> bool:
-    """A designation without a language is told for its use; the display without a language is told already."""
-    return bool(asked & {"*", "designation"}) and name.language is None and bool(name.raw)
+    """Whether a name is told: the display without a language is told already."""
+    if f"lang.{name.language}" in asked:
+        return True
+    return bool(asked & {"*", "designation"}) and (name.language is not None or bool(name.raw))
 
 
 def _designation(name: Designation) -> Iterator[Value]:

@@ -9,8 +9,7 @@ from penstock.formats.fhir.canonical import Canonicals
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Json
 from penstock.terminology.expansion import Wanted, expand
-from penstock.terminology.library import Library, Pins
-from penstock.terminology.published import published
+from penstock.terminology.library import Library, Pins, of_r4
 from penstock.terminology.valueset import Listing, entries
 
 #: A value set that is asked for as a whole has at most so many codes.
@@ -24,7 +23,7 @@ class Terminology:
 
     def __init__(self, canonicals: Canonicals) -> None:
         self._canonicals = canonicals
-        self._library = Library((canonicals, published()))
+        self._library = Library((canonicals,), of_r4())
         self._revision = canonicals.revision
         self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
 
@@ -32,7 +31,7 @@ class Terminology:
         """The definitions of this moment, compiled as they are asked for."""
         if self._canonicals.revision != self._revision:
             self._revision = self._canonicals.revision
-            self._library = Library((self._canonicals, published()))
+            self._library = Library((self._canonicals,), of_r4())
             self._codes = {}
         return self._library
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from penstock.api.operations import convert, document, everything, lastn, meta
+from penstock.api.operations import convert, document, everything, expand, lastn, lookup, meta, validate_code
 from penstock.api.operations.call import Call, answer, answer_parameters, handler
 from penstock.api.operations.operation import HL7, Level, Operation, Parameter, definition
 from penstock.api.router import Route
@@ -22,10 +22,14 @@ OPERATIONS: tuple[Operation, ...] = (
     document.DOCUMENT,
     everything.ENCOUNTER_EVERYTHING,
     everything.PATIENT_EVERYTHING,
+    expand.EXPAND,
     lastn.LASTN,
+    lookup.LOOKUP,
     meta.META,
     meta.META_ADD,
     meta.META_DELETE,
+    validate_code.CODE_SYSTEM_VALIDATE_CODE,
+    validate_code.VALUE_SET_VALIDATE_CODE,
 )
 
 _PATHS: dict[Level, str] = {
