@@ -80,6 +80,7 @@ class Core:
     registry: Registry
     terminology: Terminology
     packages: Packages
+    follower: Follower
 
 
 def run(settings: Settings, *, on_ready: Ready | None = None, afterwards: Afterwards | None = None, around: Around | None = None) -> None:
@@ -159,7 +160,9 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
     events_bell = await stack.enter_async_context(Bell(database, "penstock_events"))
     horizon, registry = events.Horizon(database), Registry()
     store = Store(partial(_announce, events_bell, registry), clock=clock)
-    follower = Follower(registry, database, store, horizon, events_bell.wait)
+    definitions_bell = await stack.enter_async_context(Bell(database, "penstock_definitions"))
+    follower = Follower(registry, database, store, horizon, definitions_bell, clock)
+    stack.push_async_callback(follower.close)
     await follower.start()
     _role(stack, "definitions", follower.run)
     return Core(
@@ -175,8 +178,9 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
         events_bell=events_bell,
         horizon=horizon,
         registry=registry,
+        follower=follower,
         terminology=Terminology(registry),
-        packages=Packages(database, store, registry, follower.look, events_bell.ring),
+        packages=Packages(database, store, registry, follower.look, follower.publish),
     )
 
 
@@ -342,6 +346,7 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, 
         canonicals=core.registry,
         terminology=core.terminology,
         packages=core.packages,
+        settle=core.follower.settle,
     )
     api, others = build(parts), workers.count(settings) - 1
     address = await stack.enter_async_context(serving(around(api) if around else api, settings.http, shared=others > 0, joins=joins))

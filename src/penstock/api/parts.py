@@ -81,12 +81,17 @@ class Packages(Protocol):
     def remove(self, name: str, version: str, /, *, force: bool) -> Awaitable[Json]: ...
 
 
+async def settled() -> None:
+    """Nothing to wait for: definitions are followed by nobody."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything a handler may use.
 
     ``ready`` names each thing that must work, and whether it does. ``conceal`` is by resource type, ``clients`` by client id.
-    ``canonicals`` are the definitions in force, and ``terminology`` answers from them.
+    ``canonicals`` are the definitions in force, and ``terminology`` answers from them; ``settle`` returns when every process knows the
+    definitions that this one has changed.
     """
 
     settings: Settings
@@ -104,3 +109,4 @@ class Parts:
     canonicals: Canonicals = field(default_factory=Shelf)
     terminology: Terminology = field(default_factory=lambda: Terminology(Shelf()))
     packages: Packages | None = None
+    settle: Callable[[], Awaitable[None]] = settled

@@ -36,6 +36,8 @@ class _Unzipped(io.RawIOBase):
         self._left = most
         self._inflate = zlib.decompressobj(16 + zlib.MAX_WBITS)
         self._ready = b""
+        #: Where the last byte ended that is not zero, and where all of them did.
+        self.content = self.end = 0
 
     def readable(self) -> bool:
         return True
@@ -59,6 +61,9 @@ class _Unzipped(io.RawIOBase):
                 raise Problem("structure", "this archive ends too early")
             self._ready = self._inflate.decompress(chunk, _CHUNK)
             self._left -= len(self._ready)
+            meant = len(self._ready.rstrip(b"\0"))
+            self.content = self.end + meant if meant else self.content
+            self.end += len(self._ready)
             if self._left < 0:
                 raise Problem("too-costly", "this archive unpacks to more than is accepted")
         return bool(self._ready)
@@ -69,7 +74,8 @@ def files(data: bytes, limits: Limits = Limits()) -> Iterator[tuple[str, bytes]]
     if len(data) > limits.packed:
         raise Problem("too-long", "this archive is larger than is accepted")
     try:
-        with tarfile.open(fileobj=_Unzipped(data, limits.unpacked), mode="r|", errorlevel=2) as archive:
+        unzipped = _Unzipped(data, limits.unpacked)
+        with tarfile.open(fileobj=unzipped, mode="r|", errorlevel=2) as archive:
             for count, member in enumerate(archive):
                 if count >= limits.files:
                     raise Problem("too-costly", "this archive holds more files than are accepted")
@@ -77,6 +83,10 @@ def files(data: bytes, limits: Limits = Limits()) -> Iterator[tuple[str, bytes]]
                 if member.isreg():
                     held = archive.extractfile(member)
                     yield member.name, held.read() if held else b""
+            while unzipped.read(_CHUNK):
+                pass
+            if unzipped.content > archive.offset:  # the library takes a damaged header for the end
+                raise Problem("structure", "this is not a .tgz archive, or a damaged one")
     except (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError, RecursionError):
         raise Problem("structure", "this is not a .tgz archive, or a damaged one") from None
 

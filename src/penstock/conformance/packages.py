@@ -43,13 +43,13 @@ class Loaded(NamedTuple):
 
 @dataclass(frozen=True)
 class Packages:
-    """The packages of one database. ``look`` has the registry follow at once, ``ring`` wakes the other processes."""
+    """The packages of one database. ``look`` has the registry of this process follow, ``publish`` those of all."""
 
     database: Database
     store: Store
     registry: Registry
     look: Callable[[], Awaitable[None]]
-    ring: Callable[[], None]
+    publish: Callable[[], Awaitable[None]]
 
     async def list(self) -> list[dict[str, Any]]:
         """Every package that is loaded, with the state of what it depends on."""
@@ -97,7 +97,7 @@ class Packages:
             raise Problem("business-rule", "this package is in use: another one needs it, or stored resources claim its profiles")
         async with self.database.transaction() as tx:
             await tx.execute(_SQL["remove_package"], loaded.number)
-        await self._tell()
+        await self.publish()
         return {"name": name, "version": version, "removed": loaded.definitions, "needed_by": needed_by, "claimed": claimed}
 
     async def in_use(self, name: str, version: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class Packages:
             if number is None:
                 raise Problem("conflict", "this package is being loaded by somebody else")
             await _add_definitions(tx, number, package, packed)
-        await self._tell()
+        await self.publish()
 
     async def _claimed(self, number: int) -> Sequence[str]:
         """The canonical URLs of the package's profiles that stored resources say they follow."""
@@ -147,10 +147,6 @@ class Packages:
         except Problem:  # a profile of a data type
             return False
         return bool(page.entries)
-
-    async def _tell(self) -> None:
-        await self.look()
-        self.ring()
 
 
 async def _add_definitions(tx: Tx, number: int, package: Package, packed: Sequence[bytes]) -> None:

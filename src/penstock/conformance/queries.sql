@@ -22,3 +22,17 @@ select $1, * from unnest($2::int4[], $3::text[], $4::text[], $5::text[], $6::tex
 
 -- name: remove_package
 delete from package where number = $1
+
+-- name: generation
+select case when is_called then last_value else 0 end from definition_generation
+
+-- name: next_generation
+select nextval('definition_generation')
+
+-- name: behind
+-- Whether any process holds an older number than this. The locks of a process that died are gone with it.
+select exists (
+    select from pg_locks
+    where locktype = 'advisory' and classid = $1::int8::oid and objid::int8 < $2 and objsubid = 2 and granted
+      and database = (select oid from pg_database where datname = current_database())
+)

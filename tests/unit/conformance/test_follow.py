@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from penstock.auth.access import SYSTEM
+from penstock.clock import SystemClock
 from penstock.conformance import KINDS, Follower, Registry, notice
 from penstock.db import Bell, Database, Tx, after_commit
 from penstock.events import Horizon, append
@@ -24,15 +26,14 @@ class Process:
     """What one process of the program has."""
 
     def __init__(self, database: Database, bell: Bell) -> None:
-        self.database, self.bell = database, bell
+        self.database = database
         self.registry = Registry()
         self.store = Store(self.announce)
-        self.follower = Follower(self.registry, database, self.store, Horizon(database), bell.wait)
+        self.follower = Follower(self.registry, database, self.store, Horizon(database), bell, SystemClock())
 
     async def announce(self, tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
         await append(tx, written, list(causes), tenant=tenant)
         after_commit(tx, partial(notice, self.registry, [each for each in written if each.type in KINDS]))
-        after_commit(tx, self.bell.ring)
 
     async def write(self, *changes: Change) -> None:
         await self.store.ensure(self.database, {change.type for change in changes})
@@ -43,34 +44,73 @@ class Process:
 
 @pytest.fixture
 async def processes(database: Database) -> AsyncIterator[tuple[Process, Process]]:
-    async with Bell(database, "penstock_events") as here, Bell(database, "penstock_events") as there:
-        yield Process(database, here), Process(database, there)
+    async with Bell(database, "penstock_definitions") as here, Bell(database, "penstock_definitions") as there:
+        both = Process(database, here), Process(database, there)
+        yield both
+        for each in both:
+            await each.follower.close()
 
 
 def code_system(**more: Any) -> dict[str, Any]:
     return {"resourceType": "CodeSystem", "url": URL, "status": "active", "content": "complete", **more}
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
+@asynccontextmanager
+async def following(*processes: Process) -> AsyncIterator[None]:
+    """They have started and follow."""
+    for each in processes:
+        await each.follower.start()
+    tasks = [asyncio.create_task(each.follower.run()) for each in processes]
+    await asyncio.sleep(0.05)
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_what_one_process_stores_is_in_force_there_at_once_and_soon_elsewhere(processes: tuple[Process, Process]) -> None:
+async def test_what_one_process_stores_is_in_force_everywhere_when_it_has_settled(processes: tuple[Process, Process]) -> None:
+    here, there = processes
+    async with following(here, there):
+        for version in ("1", "2", "3"):
+            await here.write(Change("update", "CodeSystem", "colours", code_system(version=version)))
+            assert (here.registry.find("CodeSystem", URL) or {})["version"] == version
+            await here.follower.settle()
+            assert (there.registry.find("CodeSystem", URL) or {})["version"] == version
+        await here.write(Change("delete", "CodeSystem", "colours"))
+        assert here.registry.find("CodeSystem", URL) is None
+        await here.follower.settle()
+        assert there.registry.find("CodeSystem", URL) is None
+
+
+async def test_a_transaction_of_somebody_else_that_stays_open_delays_no_definition(processes: tuple[Process, Process]) -> None:
+    here, there = processes
+    async with following(here, there), here.database.transaction() as slow:
+        await here.store.ensure(here.database, ["Basic"])
+        await here.store.write(slow, SYSTEM, [Change("update", "Basic", "b", {"resourceType": "Basic", "code": {"text": "b"}})], CAUSE)
+        await here.write(Change("update", "CodeSystem", "colours", code_system(version="1")))
+        await here.follower.settle()
+        assert there.registry.find("CodeSystem", URL) is not None
+
+
+async def test_nobody_waits_for_a_process_that_died(processes: tuple[Process, Process]) -> None:
+    here, there = processes
+    async with following(here):
+        await there.follower.start()  # and then it does not follow
+        await here.write(Change("update", "CodeSystem", "colours", code_system(version="1")))
+        settling = asyncio.create_task(here.follower.settle())
+        done, _ = await asyncio.wait([settling], timeout=0.3)
+        assert not done
+        await there.follower.close()
+        async with asyncio.timeout(1):
+            await settling
+
+
+async def test_what_was_missed_by_the_bell_is_learned_from_the_log(processes: tuple[Process, Process]) -> None:
     here, there = processes
     await there.follower.start()
-    following = asyncio.create_task(there.follower.run())
     await here.write(Change("update", "CodeSystem", "colours", code_system(version="1")))
-    assert (here.registry.find("CodeSystem", URL) or {})["version"] == "1"
-    await until(lambda: there.registry.find("CodeSystem", URL))
-    await here.write(Change("update", "CodeSystem", "colours", code_system(version="2")))
-    await until(lambda: (there.registry.find("CodeSystem", URL) or {})["version"] == "2")
-    await here.write(Change("delete", "CodeSystem", "colours"))
-    assert here.registry.find("CodeSystem", URL) is None
-    await until(lambda: there.registry.find("CodeSystem", URL) is None)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    await there.follower.look()
+    assert there.registry.find("CodeSystem", URL) is not None
 
 
 async def test_a_process_that_starts_knows_everything_that_is_stored(processes: tuple[Process, Process]) -> None:
