@@ -9,6 +9,8 @@ from typing import Any
 from penstock import log
 from penstock.api import metrics
 from penstock.api.door import Door
+from penstock.api.form import PLAIN, Form
+from penstock.api.negotiate import cut, guess, present, settle
 from penstock.api.parts import Parts
 from penstock.api.problems import render
 from penstock.api.reply import Header, Receive, Reply, Send, Stream, send_reply, send_stream
@@ -53,7 +55,7 @@ class App:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = self._parts
         started = parts.clock.monotonic()
-        trace_id, route, correlation = "", None, None
+        trace_id, route, correlation, form = "", None, None, PLAIN
         fhir = scope["path"].startswith("/fhir")
         reply: Reply | Stream
         try:
@@ -65,11 +67,18 @@ class App:
             correlation = _correlation(request)
             if len(scope["path"]) + len(scope["query_string"]) > parts.settings.http_max_url:
                 raise Problem("url-too-long", "the URL is longer than this server accepts")
+            if fhir:
+                guess(request)
+                form = request.form
             found, route = self._find(request)
             self._admit(request, found)
             reply = await self._answer(request, found)
+            await parts.settle()
+            form = request.form
         except Exception as error:
             reply = self._refuse(error, trace_id, fhir=fhir)
+        if fhir and isinstance(reply, Reply):
+            reply = self._present(form, reply, trace_id)
         secure = (parts.settings.base_url or scope["scheme"]).startswith("https")
         trace_id = trace_id or trace_of({})
         if isinstance(reply, Stream):
@@ -110,8 +119,18 @@ class App:
         if found.route is None:
             return _not_served(request, found)
         request.params = found.params
+        if found.route.fhir:
+            await settle(request)
         async with asyncio.timeout(self._parts.settings.request_s):
-            return await found.route.handler(parts or self._parts, request)
+            reply = await found.route.handler(parts or self._parts, request)
+        return cut(request, reply) if request.form.cut and isinstance(reply, Reply) else reply
+
+    def _present(self, form: Form, reply: Reply, trace_id: str) -> Reply:
+        """The answer in the form that was asked for; what cannot have that form is refused in JSON."""
+        try:
+            return present(form, reply)
+        except Exception as error:
+            return self._refuse(error, trace_id, fhir=True)
 
     def _refuse(self, error: Exception, trace_id: str, *, fhir: bool) -> Reply:
         problem = explain(error)

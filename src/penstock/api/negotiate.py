@@ -1,16 +1,25 @@
-"""Which form is wanted and which was sent (http://hl7.org/fhir/R4/http.html#mime-type). JSON of FHIR 4.0 is what there is."""
+"""Which form is wanted, which was sent, and the answer in that form (http://hl7.org/fhir/R4/http.html#mime-type).
+
+Handlers know resources, and answer in FHIR JSON. What a client sends as XML becomes a resource in ``fhir.accept``; what it wants as XML,
+pretty, in part or as the content of a Binary is made of their answer here, and nowhere else.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import NamedTuple
 
-from penstock.api.request import Request
-from penstock.errors import Problem
+import msgspec
 
-_JSON = ("application/fhir+json", "application/json", "text/json")
-_ANY = ("*/*", "application/*")
-_FORMATS = ("json", *_JSON)
+from penstock.api.fhir import binary
+from penstock.api.form import FORMATS, PLAIN, VERSIONS, Form, chosen, form_of, ranges
+from penstock.api.reply import FHIR_JSON, Reply
+from penstock.api.request import Request, decode_form
+from penstock.errors import Problem
+from penstock.formats.fhir import json, summary, xml
+
+_SIMPLE = (None, b"*/*", b"application/fhir+json", b"application/json")
+_FORM_TYPE = "application/x-www-form-urlencoded"
 _RETURNS = ("minimal", "representation", "OperationOutcome")
 
 
@@ -21,16 +30,69 @@ class Preference(NamedTuple):
     handling: str = "strict"
 
 
+def guess(request: Request) -> None:
+    """Set the form of an answer as far as it can be known before the request was admitted: of refusals, too."""
+    try:
+        request.form = _form(request, request.arguments())
+    except Problem:
+        request.form = PLAIN
+
+
+async def settle(request: Request) -> None:
+    """Set the form of the answer, or refuse the request before anything is done: ``not-acceptable``.
+
+    The parameters of a search that is posted are in its body, the ones about its form too (search.html#Introduction).
+    """
+    if _plain(request):
+        request.form = PLAIN
+        return
+    pairs = request.arguments()
+    if request.path.endswith("/_search") and request.method == "POST" and _is_form(request):
+        pairs = pairs + decode_form((await request.body()).decode("latin-1"))
+    request.form = _form(request, pairs)
+
+
+def _plain(request: Request) -> bool:
+    """Whether it is clear at a glance that whole resources in JSON are wanted."""
+    if request.query or request.headers.get(b"accept") not in _SIMPLE or request.path.startswith("/fhir/Binary"):
+        return False
+    return b"content-type" not in request.headers or request.headers[b"content-type"].startswith(b"application/fhir+json")
+
+
+def _form(request: Request, pairs: list[tuple[str, str]]) -> Form:
+    accept = request.header(b"accept")
+    if binary.reads(request.method, request.path):
+        return binary.form_of_read(accept, pairs)
+    return form_of(accept, pairs, FORMATS.get(_media(request.header(b"content-type") or "")))
+
+
+def cut(request: Request, reply: Reply) -> Reply:
+    """The part of an answer that ``_summary`` or ``_elements`` ask for; refusals are told whole."""
+    if request.form.cut is None or reply.media != FHIR_JSON or not reply.body or reply.status >= 300:
+        return reply
+    left = summary.subset_of_reply(json.decode_own(reply.body), request.form.cut)
+    return reply._replace(body=json.encode(left))
+
+
+def present(form: Form, reply: Reply) -> Reply:
+    """An answer in FHIR JSON, in the form that is wanted. Others (such as plain JSON) stay as they are."""
+    if form is PLAIN or reply.media != FHIR_JSON or not reply.body:
+        return reply
+    if form.accept is not None and reply.status == 200:
+        content = binary.native(json.decode_own(reply.body), form.accept, reply)
+        if content is not None:
+            return content
+        format, version = chosen(form.accept, "json")
+        form = form._replace(format=format, version=version)
+    if form.format == "xml":
+        body = xml.encode(json.decode_own(reply.body), pretty=form.pretty)
+    else:
+        body = msgspec.json.format(reply.body, indent=2) if form.pretty else reply.body
+    return reply._replace(body=body, media=form.media)
+
+
 def want_fhir(request: Request) -> None:
-    """Refuse a request whose answer would have to be anything else than FHIR R4 JSON (``not-acceptable``)."""
-    if "_format" in request.query:
-        for name, value in request.arguments():
-            if name == "_format":
-                _acceptable(value.replace(" ", "+").replace(";+", ";")) if value.partition(";")[0] not in _FORMATS else None
-                return
-    accept = request.headers.get(b"accept")
-    if accept is not None and accept != b"*/*":
-        _acceptable(accept.decode("latin-1"))
+    """Refuse a request whose answer would have to be anything else than FHIR R4 (``not-acceptable``). Already seen to by ``settle``."""
 
 
 def want(request: Request, *served: str) -> str:
@@ -38,23 +100,24 @@ def want(request: Request, *served: str) -> str:
     accept = request.header(b"accept")
     if accept is None:
         return served[0]
-    ranges = _ranges(accept)
+    wanted = [each.name for each in ranges(accept) if each.quality]
     for kind in served:
-        if any(name in (kind, "*/*", kind.partition("/")[0] + "/*") for name, _ in ranges):
+        if any(name in (kind, "*/*", kind.partition("/")[0] + "/*") for name in wanted):
             return kind
     raise Problem("not-acceptable", "this is not served in a form of the Accept header", at="http.accept")
 
 
-def require_fhir(request: Request) -> None:
-    """Refuse a body that does not say that it is FHIR R4 JSON (``media-type``)."""
-    kind = _content_type(request.header(b"content-type") or "")
-    if kind not in _JSON:
-        raise Problem("media-type", "a resource is sent as application/fhir+json", at="http.content-type")
+def require_fhir(request: Request) -> str:
+    """The format of a body that says it is FHIR R4; any other is ``media-type``."""
+    format = FORMATS.get(content_type(request.header(b"content-type") or ""))
+    if format is None:
+        raise Problem("media-type", "a resource is sent as application/fhir+json or application/fhir+xml", at="http.content-type")
+    return format
 
 
 def require_form(request: Request) -> None:
     """Refuse a body that does not say that it is a form."""
-    if _content_type(request.header(b"content-type") or "") != "application/x-www-form-urlencoded":
+    if content_type(request.header(b"content-type") or "") != _FORM_TYPE:
         raise Problem("media-type", "this is sent as application/x-www-form-urlencoded", at="http.content-type")
 
 
@@ -73,30 +136,20 @@ def preference(header: str | None) -> Preference:
 
 
 @lru_cache(maxsize=256)
-def _acceptable(accept: str) -> None:
-    for name, version in _ranges(accept):
-        if name in (*_JSON, *_ANY) and version in ("", "4.0", "4.0.1"):
-            return
-    raise Problem("not-acceptable", "this server answers in application/fhir+json of FHIR 4.0", at="http.accept")
-
-
-def _ranges(accept: str) -> list[tuple[str, str]]:
-    """(media range, fhirVersion) of an Accept header, without those of quality 0."""
-    ranges = []
-    for part in accept.split(","):
-        name, *parameters = (word.strip().lower() for word in part.split(";"))
-        values = dict(word.partition("=")[::2] for word in parameters)
-        if values.get("q", "1").rstrip("0").rstrip(".") != "":
-            ranges.append((name, values.get("fhirversion", "").strip('"')))
-    return ranges
-
-
-@lru_cache(maxsize=256)
-def _content_type(header: str) -> str:
+def content_type(header: str) -> str:
+    """The media type of a body; Problem where it is in another charset, or in another version of FHIR."""
     name, *parameters = (word.strip().lower() for word in header.split(";"))
-    values = dict(word.partition("=")[::2] for word in parameters)
-    if values.get("charset", "utf-8").strip('"') not in ("utf-8", "utf8", "us-ascii"):
+    values = {key.strip(): value.strip().strip('"') for key, _, value in (word.partition("=") for word in parameters)}
+    if values.get("charset", "utf-8") not in ("utf-8", "utf8", "us-ascii"):
         raise Problem("media-type", "a body is sent in UTF-8", at="http.content-type")
-    if values.get("fhirversion", "4.0").strip('"') not in ("4.0", "4.0.1"):
-        raise Problem("media-type", "this server speaks FHIR 4.0", at="http.content-type")
+    if values.get("fhirversion", "4.0") not in VERSIONS:
+        raise Problem("media-type", "resources are sent in FHIR 4.0", at="http.content-type")
     return name
+
+
+def _media(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
+
+
+def _is_form(request: Request) -> bool:
+    return _media(request.header(b"content-type") or "") == _FORM_TYPE

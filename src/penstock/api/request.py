@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from penstock.api.form import PLAIN, Form
 from penstock.api.reply import Receive, Reply
 from penstock.auth.access import Access
 from penstock.errors import Problem
@@ -24,7 +25,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 class Request:
     """What was asked. ``params`` come from the path; ``access``, and when it ``expires`` (seconds since 1970), from the door.
 
-    ``dispatch`` answers a request inside this one, with other Parts where some are given.
+    ``dispatch`` answers a request inside this one, with other Parts where some are given. ``form`` is what the answer looks like.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Request:
         "base",
         "dispatch",
         "expires",
+        "form",
         "headers",
         "limit",
         "method",
@@ -57,6 +59,7 @@ class Request:
         self.now: datetime
         self.trace_id: str
         self.dispatch: Callable[[Request, Any], Awaitable[Reply]]
+        self.form: Form = PLAIN
         self._receive = receive
         self._body: bytes | None = None
 

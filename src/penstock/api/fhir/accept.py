@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from penstock.api.fhir import binary
+from penstock.api.form import FORMATS
+from penstock.api.negotiate import content_type, require_fhir
+from penstock.api.request import Request
 from penstock.errors import Problem
-from penstock.formats.fhir import json
+from penstock.formats.fhir import json, xml
 from penstock.formats.fhir.validate import require
 
+Resource = dict[str, Any]
 
-def decode_resource(data: bytes, type_: str) -> dict[str, Any]:
-    """The valid resource in ``data``, which is of ``type_``; everything that is wrong with it is raised at once."""
-    return valid(json.decode(data), type_)
+_DECODE: Mapping[str, Callable[[bytes], Resource]] = {"json": json.decode, "xml": xml.decode}
 
 
-def valid(resource: dict[str, Any], type_: str) -> dict[str, Any]:
+async def sent(request: Request) -> Resource:
+    """The resource in the body, from whatever format it was sent in; not validated."""
+    require_fhir(request)
+    return decoded(request, await request.body())
+
+
+def decoded(request: Request, body: bytes) -> Resource:
+    """The same of a body that was read already."""
+    return _DECODE[require_fhir(request)](body)
+
+
+async def sent_resource(request: Request, type_: str) -> Resource:
+    """The valid resource of a type in the body; everything that is wrong with it is raised at once."""
+    if type_ == "Binary":
+        return valid(await _binary(request), type_)
+    return valid(await sent(request), type_)
+
+
+async def _binary(request: Request) -> Resource:
+    """A Binary, or the Binary of what was sent: only what says that it is one is taken as one (binary.html#rest)."""
+    header = request.header(b"content-type") or ""
+    format = FORMATS.get(header.partition(";")[0].strip().lower())
+    body = await request.body()
+    if format is not None:
+        content_type(header)
+        try:
+            resource = _DECODE[format](body)
+        except Problem:
+            resource = {}
+        if resource.get("resourceType") == "Binary":
+            return resource
+    return binary.of_content(body, header, request.header(b"x-security-context"), request.params.get("id"))
+
+
+def valid(resource: Resource, type_: str) -> Resource:
     """``resource``, when it is a valid one of ``type_``."""
     if resource.get("resourceType") != type_:
         raise Problem("invalid", "the resource is of another type than the URL, or of none", at="resourceType")

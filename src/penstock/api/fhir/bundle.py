@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from penstock.api.fhir.accept import sent
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.bundles import bundle
 from penstock.api.fhir.entries import ORDER, Entry, entries
 from penstock.api.fhir.links import relink
 from penstock.api.fhir.subject import fhir_reply, pretty_wanted
 from penstock.api.fhir.transaction import transaction
-from penstock.api.negotiate import require_fhir, want_fhir
 from penstock.api.parts import Parts
 from penstock.api.problems import render
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.errors import Problem, Problems
-from penstock.formats.fhir import json
 
 #: So many entries of a batch are done at once: enough for one group commit, too few to crowd out other callers.
 _AT_ONCE = 64
@@ -26,9 +25,7 @@ _DEPENDS = "an entry of a batch refers to another one: only a transaction replac
 
 async def submit(parts: Parts, request: Request) -> Reply:
     """Do what the Bundle in the body asks for."""
-    want_fhir(request)
-    require_fhir(request)
-    given = json.decode(await request.body())
+    given = await sent(request)
     if given.get("resourceType") != "Bundle":
         raise Problem("invalid", "only a Bundle is posted here", at="resourceType")
     found = list(entries(given, request.base + "/fhir"))

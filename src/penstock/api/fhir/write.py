@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from penstock.api.conditions import if_match, is_new_only, version_headers
-from penstock.api.fhir.accept import decode_resource
+from penstock.api.fhir.accept import sent_resource
 from penstock.api.fhir.find import find_one
 from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
 from penstock.api.fhir.subscription import require_readable
-from penstock.api.negotiate import preference, require_fhir, want_fhir
+from penstock.api.negotiate import preference
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
@@ -128,9 +128,7 @@ def written(request: Request, outcome: Written, *, returns: str = "representatio
 
 
 async def _resource(request: Request, type_: str) -> dict[str, Any]:
-    want_fhir(request)
-    require_fhir(request)
-    return decode_resource(await request.body(), type_)
+    return await sent_resource(request, type_)
 
 
 def _conditions(request: Request, change: Change) -> Change:

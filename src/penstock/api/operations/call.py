@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.api.fhir.accept import decoded
 from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of, version_of
-from penstock.api.negotiate import preference, require_fhir, want_fhir
+from penstock.api.negotiate import preference, want_fhir
 from penstock.api.operations.operation import Level, Operation
 from penstock.api.operations.parameters import Given, Value, decode, encode, from_query, joined, require_declared
 from penstock.api.parts import Parts
@@ -79,8 +80,7 @@ async def _given(request: Request, operation: Operation) -> Given:
 
 
 def _of_body(request: Request, body: bytes, operation: Operation, lenient: bool) -> Given:
-    require_fhir(request)
-    resource = json.decode(body)
+    resource = decoded(request, body)
     if resource.get("resourceType") == "Parameters":
         return decode(resource, operation.takes, lenient=lenient)
     names = [each.name for each in operation.takes if each.type in ("Resource", resource.get("resourceType"))]
