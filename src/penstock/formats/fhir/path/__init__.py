@@ -1,32 +1,28 @@
-"""FHIRPath compiled to Python: ``compile(expression, type)`` gives a function from a resource to a list of items.
+"""FHIRPath (http://hl7.org/fhirpath/N1/, http://hl7.org/fhir/R4/fhirpath.html) compiled to Python.
 
-``lexer`` and ``parser`` know the whole grammar; ``flow`` types the tree against the definitions; ``generate`` writes the code;
-``functions`` is what that code calls. What is not supported yet is refused when it is compiled, never when it runs.
+``program(expression, type)`` gives a :class:`Program`: called with a resource or element and an :class:`Env` it answers with all items as
+JSON values; ``Program.true`` answers a condition. ``places(expression, type)`` says where in a resource the selected items are.
+
+``lexer`` and ``parser`` know the grammar; ``build`` types the tree against the definitions and writes code, with ``paths``, ``operators``,
+``calls`` and ``loops``; ``items``, ``compare``, ``arithmetic``, ``temporal``, ``quantity``, ``texts``, ``conversions``, ``bags`` and
+``tree`` are what that code calls. What cannot be right is refused when it is compiled, with line and column. Work is bounded.
+
+Search finds its values another way: ``flow`` and ``generate`` split an expression into straight walks, each of one type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from penstock.errors import Problem
-from penstock.formats.fhir.path.generate import Writer, collect
+from penstock.formats.fhir.path.env import NOWHERE, Env
+from penstock.formats.fhir.path.items import Item
 from penstock.formats.fhir.path.parser import parse
+from penstock.formats.fhir.path.program import Program, places, program
 
-__all__ = ["compile", "parse"]
+__all__ = ["NOWHERE", "Env", "Item", "Program", "compile", "parse", "places", "program"]
 
 
-@lru_cache(maxsize=1024)
 def compile(expression: str, type: str) -> Callable[[dict[str, Any]], list[Any]]:
-    """The function that an expression is, read at resources or elements of a type.
-
-    Problem("invalid") when it does not parse or names what R4 does not have, Problem("not-supported") for what we do not do.
-    """
-    try:
-        writer = Writer()
-        result = collect(writer, parse(expression), "r", type)
-        writer.line(f"return {result}")
-        return writer.function("evaluate", "r")
-    except RecursionError:
-        raise Problem("too-costly", "the expression is nested too deep") from None
+    """The function that an expression is, where nothing surrounds the resource."""
+    return program(expression, type)

@@ -19,10 +19,11 @@ class Token(NamedTuple):
 _TOKENS = re.compile(
     r"""
     (?P<space> \s+ | //[^\n]* | /\*.*?\*/ )
+  | (?P<open> /\* )
   | (?P<datetime> @\d{4}(?:-\d\d(?:-\d\d)?)?T(?:\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?)? )
   | (?P<time> @T\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)? )
   | (?P<date> @\d{4}(?:-\d\d(?:-\d\d)?)? )
-  | (?P<number> \d+(?:\.\d+)? )
+  | (?P<number> [0-9]+(?:\.[0-9]+)? )
   | (?P<string> '(?:[^'\\]|\\.)*' )
   | (?P<quoted> `(?:[^`\\]|\\.)*` )
   | (?P<word> [A-Za-z_][A-Za-z0-9_]* )
@@ -38,6 +39,11 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 END = "end"
 
 
+def where(text: str, place: int) -> str:
+    """A place in a text as people count: ``line 1, column 7``."""
+    return f"line {text.count(chr(10), 0, place) + 1}, column {place - text.rfind(chr(10), 0, place)}"
+
+
 def tokens(text: str) -> list[Token]:
     """All tokens but spaces and comments, then one of kind ``end``."""
     found: list[Token] = []
@@ -45,7 +51,9 @@ def tokens(text: str) -> list[Token]:
     while place < len(text):
         match = _TOKENS.match(text, place)
         if match is None or match.lastgroup is None:
-            raise Problem("invalid", f"the expression has a character that FHIRPath does not know, at position {place}")
+            raise Problem("invalid", "the expression has a character that FHIRPath does not know", at=where(text, place))
+        if match.lastgroup == "open":
+            raise Problem("invalid", "the expression has a comment without an end", at=where(text, place))
         if match.lastgroup != "space":
             found.append(Token(match.lastgroup, match.group(), place))
         place = match.end()

@@ -1,8 +1,11 @@
-"""The abstract syntax of FHIRPath (http://hl7.org/fhirpath/N1/). Immutable and hashable, so that equal expressions compile once."""
+"""The abstract syntax of FHIRPath (http://hl7.org/fhirpath/N1/). Immutable and hashable, so that equal expressions compile once.
+
+``place`` is where a node begins in the text, for messages; it is no part of what the node means.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 
@@ -12,17 +15,23 @@ class Literal:
 
     kind: str
     value: str | bool | int | Decimal
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
+    """A number with a unit of UCUM or of the calendar."""
+
     value: Decimal
     unit: str
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Empty:
     """``{}``"""
+
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class Variable:
     """``$this``, ``$index``, ``$total``"""
 
     name: str
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Constant:
     """``%resource``, ``%context``, ``%'vs-name'``"""
 
     name: str
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class Member:
 
     source: Node | None
     name: str
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +66,23 @@ class Call:
     source: Node | None
     name: str
     arguments: tuple[Node, ...]
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """``source[place]``"""
+    """``source[at]``"""
 
     source: Node
-    place: Node
+    at: Node
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
     operator: str
     operand: Node
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,7 @@ class Binary:
     operator: str
     left: Node
     right: Node
+    place: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,7 @@ class TypeTest:
     operator: str
     operand: Node
     type: str
+    place: int = field(default=0, compare=False)
 
 
 Node = Literal | Quantity | Empty | Variable | Constant | Member | Call | Index | Unary | Binary | TypeTest

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.lexer import END, Token, tokens, unquote
+from penstock.formats.fhir.path.lexer import END, Token, tokens, unquote, where
 from penstock.formats.fhir.path.nodes import (
     Binary,
     Call,
@@ -45,19 +45,24 @@ ALSO_NAMES = {"as", "is", "contains", "in", "div", "mod", "and", "or", "xor", "i
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 60
+#: Digits of a number.
+MAX_DIGITS = 64
+#: The largest Integer (http://hl7.org/fhirpath/N1/#integer).
+MAX_INTEGER = 2**31 - 1
 
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Node:
-    """The tree of an expression. Problem("invalid") names the position of what does not fit."""
+    """The tree of an expression. Problem("invalid") names the line and column of what does not fit."""
     if len(text) > MAX_LENGTH:
         raise Problem("too-long", "the expression is too long")
-    return _Parser(tokens(text)).whole()
+    return _Parser(text).whole()
 
 
 class _Parser:
-    def __init__(self, found: list[Token]) -> None:
-        self._tokens = found
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = tokens(text)
         self._next = 0
         self._depth = 0
 
@@ -87,34 +92,41 @@ class _Parser:
             raise self._unexpected()
 
     def _unexpected(self) -> Problem:
-        return Problem("invalid", f"the expression does not follow the grammar of FHIRPath, at position {self._peek.place}")
+        place = where(self._text, self._peek.place)
+        return Problem("invalid", "the expression does not follow the grammar of FHIRPath", at=place)
 
     def _expression(self, least: int) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise Problem("too-costly", "the expression is nested too deep")
+            raise Problem("too-costly", "the expression is nested too deep", at=where(self._text, self._peek.place))
         left = self._unary()
         while self._peek.kind in ("symbol", "word") and BINDING.get(self._peek.text, -1) > least:
-            operator = self._take().text
-            if operator in ("is", "as"):
-                left = TypeTest(operator, left, self._type())
+            token = self._take()
+            if token.text in ("is", "as"):
+                left = TypeTest(token.text, left, self._type(), token.place)
             else:
-                left = Binary(operator, left, self._expression(BINDING[operator]))
+                left = Binary(token.text, left, self._expression(BINDING[token.text]), token.place)
         self._depth -= 1
         return left
 
     def _unary(self) -> Node:
-        if self._peek.kind == "symbol" and self._peek.text in ("+", "-"):
-            operator = self._take().text
-            return Unary(operator, self._unary())
-        return self._postfix(self._term())
+        token, signs = self._peek, []
+        while self._peek.kind == "symbol" and self._peek.text in ("+", "-"):
+            signs.append(self._take())
+        if len(signs) > MAX_DEPTH:
+            raise Problem("too-costly", "the expression is nested too deep", at=where(self._text, token.place))
+        node = self._postfix(self._term())
+        for sign in reversed(signs):
+            node = Unary(sign.text, node, sign.place)
+        return node
 
     def _postfix(self, node: Node) -> Node:
         while True:
+            place = self._peek.place
             if self._accept("."):
                 node = self._invocation(node)
             elif self._accept("["):
-                node = Index(node, self._expression(0))
+                node = Index(node, self._expression(0), place)
                 self._expect("]")
             else:
                 return node
@@ -127,40 +139,50 @@ class _Parser:
             return node
         if self._accept("{"):
             self._expect("}")
-            return Empty()
+            return Empty(token.place)
         if self._accept("%"):
             name = self._take()
-            return Constant(unquote(name.text) if name.kind in ("string", "quoted") else self._word(name))
+            return Constant(unquote(name.text) if name.kind in ("string", "quoted") else self._word(name), token.place)
         if token.kind in _LITERALS or token.text in ("true", "false"):
             return self._literal(self._take())
         return self._invocation(None)
 
     def _word(self, token: Token) -> str:
         if token.kind != "word":
+            self._next -= token.kind != END
             raise self._unexpected()
         return token.text
 
     def _literal(self, token: Token) -> Node:
         if token.kind == "number":
-            return self._number(token.text)
+            return self._number(token)
         if token.kind == "string":
-            return Literal("String", unquote(token.text))
+            return Literal("String", unquote(token.text), token.place)
         if token.kind == "word":
-            return Literal("Boolean", token.text == "true")
-        return Literal(_LITERALS[token.kind], token.text.removeprefix("@"))
+            return Literal("Boolean", token.text == "true", token.place)
+        return Literal(_LITERALS[token.kind], token.text.removeprefix("@"), token.place)
 
-    def _number(self, text: str) -> Node:
+    def _number(self, token: Token) -> Node:
         unit = self._peek
+        if len(token.text) > MAX_DIGITS:
+            raise Problem("invalid", "a number of the expression has too many digits", at=where(self._text, token.place))
         if unit.kind == "string":
-            return Quantity(Decimal(text), unquote(self._take().text))
+            return Quantity(Decimal(token.text), unquote(self._take().text), token.place)
         if unit.kind == "word" and unit.text in UNITS:
-            return Quantity(Decimal(text), self._take().text)
-        return Literal("Decimal", Decimal(text)) if "." in text else Literal("Integer", int(text))
+            return Quantity(Decimal(token.text), self._take().text, token.place)
+        if "." in token.text:
+            return Literal("Decimal", Decimal(token.text), token.place)
+        if int(token.text) > MAX_INTEGER:
+            raise Problem("invalid", "an integer of the expression is larger than FHIRPath allows", at=where(self._text, token.place))
+        return Literal("Integer", int(token.text), token.place)
 
     def _invocation(self, source: Node | None) -> Node:
         token = self._take()
         if token.kind == "variable":
-            return Variable(token.text)
+            if source is not None:
+                self._next -= 1
+                raise self._unexpected()
+            return Variable(token.text, token.place)
         if token.kind == "quoted":
             name = unquote(token.text)
         elif token.kind == "word" and (token.text not in BINDING or token.text in ALSO_NAMES):
@@ -168,7 +190,9 @@ class _Parser:
         else:
             self._next -= token.kind != END
             raise self._unexpected()
-        return Call(source, name, self._arguments()) if self._accept("(") else Member(source, name)
+        if self._accept("("):
+            return Call(source, name, self._arguments(), token.place)
+        return Member(source, name, token.place)
 
     def _arguments(self) -> tuple[Node, ...]:
         if self._accept(")"):

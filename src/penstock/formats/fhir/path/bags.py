@@ -1,0 +1,186 @@
+"""Collections (http://hl7.org/fhirpath/N1/#filtering-and-projection, #subsetting, #combining). Nothing here changes what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cmp_to_key
+from typing import Any
+
+from penstock.errors import Problem
+from penstock.formats.fhir.path.compare import key, rank, same
+from penstock.formats.fhir.path.env import Run
+from penstock.formats.fhir.path.items import Item, Many, Truth, bare, system
+from penstock.formats.fhir.path.quantity import Quantity
+from penstock.formats.fhir.path.temporal import Temporal
+
+#: The most items of a collection.
+MAX_ITEMS = 1_000_000
+
+
+class _Seen:
+    """What was met before. Dates and quantities can be equal without looking alike, so they are compared one by one."""
+
+    def __init__(self, run: Run, items: Iterable[Any] = ()) -> None:
+        self._run = run
+        self._keys: set[Any] = set()
+        self._loose: list[Any] = []
+        for item in items:
+            self.add(system(item))
+
+    def add(self, value: Any) -> None:
+        if type(value) in (Temporal, Quantity):
+            self._loose.append(value)
+        else:
+            self._keys.add(key(value))
+
+    def __contains__(self, value: Any) -> bool:
+        if self._loose and type(value) in (Temporal, Quantity, dict):
+            self._run.spend(len(self._loose))
+            if any(same(value, other) for other in self._loose):
+                return True
+        return type(value) not in (Temporal, Quantity) and key(value) in self._keys
+
+
+def distinct(run: Run, items: Many) -> list[Any]:
+    """Without repetitions, first ones kept."""
+    run.spend(len(items))
+    seen, found = _Seen(run), []
+    for item in items:
+        value = system(item)
+        if value not in seen:
+            seen.add(value)
+            found.append(item)
+    return found
+
+
+def is_distinct(run: Run, items: Many) -> bool:
+    return len(distinct(run, items)) == len(items)
+
+
+def union(run: Run, left: Many, right: Many) -> list[Any]:
+    return distinct(run, combine(run, left, right))
+
+
+def too_large() -> None:
+    raise Problem("too-costly", "the expression makes a collection that is too large")
+
+
+def combine(run: Run, left: Many, right: Many) -> list[Any]:
+    if len(left) + len(right) > MAX_ITEMS:
+        too_large()
+    run.spend(len(left) + len(right))
+    return [*left, *right]
+
+
+def intersect(run: Run, left: Many, right: Many) -> list[Any]:
+    run.spend(len(right))
+    others = _Seen(run, right)
+    return [item for item in distinct(run, left) if system(item) in others]
+
+
+def exclude(run: Run, left: Many, right: Many) -> list[Any]:
+    run.spend(len(left) + len(right))
+    others = _Seen(run, right)
+    return [item for item in left if system(item) not in others]
+
+
+def subset(run: Run, left: Many, right: Many) -> bool:
+    run.spend(len(left) + len(right))
+    others = _Seen(run, right)
+    return all(system(item) in others for item in left)
+
+
+def superset(run: Run, left: Many, right: Many) -> bool:
+    return subset(run, right, left)
+
+
+def within(run: Run, item: Any, items: Many) -> Truth:
+    """``item in items``"""
+    if item is None:
+        return None
+    run.spend(len(items))
+    value = system(item)
+    return any(same(value, system(other)) for other in items)
+
+
+def at(items: Many, place: Any) -> Any:
+    """``items[place]``"""
+    if type(place) is not int:
+        if place is None:
+            return None
+        raise Problem("invalid", "an index is a whole number")
+    return items[place] if 0 <= place < len(items) else None
+
+
+def single(items: Many) -> Any:
+    if len(items) > 1:
+        raise Problem("invalid", "single() found several items")
+    return items[0] if items else None
+
+
+def skip(items: Many, count: Any) -> Many:
+    return () if count is None else items[max(_count(count), 0) :]
+
+
+def take(items: Many, count: Any) -> Many:
+    return () if count is None else items[: max(_count(count), 0)]
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int:
+        raise Problem("invalid", "a whole number is expected here")
+    return value
+
+
+def booleans(items: Many) -> list[bool]:
+    """For allTrue() and its like."""
+    found = [bare(item) for item in items]
+    if any(type(value) is not bool for value in found):
+        raise Problem("invalid", "only truth values are expected here")
+    return found
+
+
+def repeat(run: Run, items: Many, step: Callable[[Any], Many]) -> list[Any]:
+    """``step`` of every item, of what that gave, and so on; what was found already is not looked at again."""
+    seen, found = _Seen(run), []
+    waiting = list(items)
+    met: set[int] = set()
+    while waiting:
+        new: list[Any] = []
+        for item in waiting:
+            for result in step(item):
+                run.spend(1)
+                value = system(result)
+                if isinstance(value, dict):  # an element is only itself: equal ones elsewhere count
+                    if id(value) in met:
+                        continue
+                    met.add(id(value))
+                elif value in seen:
+                    continue
+                else:
+                    seen.add(value)
+                found.append(result)
+                new.append(result)
+        waiting = new
+        if len(found) > MAX_ITEMS:
+            too_large()
+    return found
+
+
+def ordered(run: Run, rows: list[tuple[list[Any], Any]], downwards: tuple[bool, ...]) -> list[Any]:
+    """Items by their keys, each upwards or downwards; what has no key comes first."""
+    run.spend(len(rows) * 4)
+
+    def compare(left: tuple[list[Any], Any], right: tuple[list[Any], Any]) -> int:
+        for mine, other, down in zip(left[0], right[0], downwards, strict=True):
+            if answer := rank(mine, other):
+                return -answer if down else answer
+        return 0
+
+    return [item for _, item in sorted(rows, key=cmp_to_key(compare))]
+
+
+def has_value(item: Any) -> bool:
+    """A primitive that has more than an id and extensions."""
+    value = bare(item)
+    return value is not None and not (type(item) is Item and isinstance(value, dict))

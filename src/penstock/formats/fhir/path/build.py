@@ -1,0 +1,294 @@
+"""From the syntax tree to Python: each part of an expression writes the lines that compute it and answers with a :class:`Value`.
+
+Types are followed as far as the definitions know them: a path of one type becomes lookups in dicts. Where only the data tells, the code
+calls what ``tree`` and ``bags`` have. This file has the frame of it; paths are in ``paths``, operators in ``operators``, functions in
+``calls`` and those with an expression as argument in ``loops``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.path import items as runtime
+from penstock.formats.fhir.path import paths, tree
+from penstock.formats.fhir.path.calls import LAMBDAS, call
+from penstock.formats.fhir.path.env import NOWHERE, Run
+from penstock.formats.fhir.path.lexer import where
+from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Index, Member, Node, Variable
+from penstock.formats.fhir.path.operators import OPERATORS
+from penstock.formats.fhir.path.values import CODES, NOTHING, PREFIXES, SIMPLE, STRING, Scope, Value, Want, is_primitive
+from penstock.formats.fhir.path.writer import Writer
+
+#: Types that every resource or element has beside its own.
+_ABSTRACT = ("Resource", "DomainResource")
+
+UNSET = object()
+
+
+class Builder:
+    """One expression being compiled. ``places``: every item remembers where it was found."""
+
+    def __init__(self, text: str, type: str, *, strict: bool, places: bool) -> None:
+        self.text, self.type, self.strict, self.places = text, type, strict, places
+        self.writer = Writer(NO={}, UNSET=UNSET)
+        self.writer.depth = 2
+        self._prologue: dict[str, str] = {}
+        self._steps = 0
+        dynamic = places or type in _ABSTRACT
+        self.focus = Value("this", None if dynamic else type, sure=True, boxes=is_primitive(type))
+
+    # what went wrong, and where
+
+    def problem(self, text: str, code: str = "invalid", place: int | None = None) -> Problem:
+        return Problem(code, text, at=where(self.text, self.writer.place if place is None else place))
+
+    # parts of expressions
+
+    def build(self, node: Node, scope: Scope, want: Want = "item") -> Value:
+        """Write what computes a node."""
+        before, self.writer.place = self.writer.place, node.place or self.writer.place
+        try:
+            if self.writer.loops and not self._steps and isinstance(node, _KEPT) and _closed(node, scope):
+                return self._once(node, scope, want)
+            if isinstance(node, (Member, Call, Index)):
+                return self.chained(node, scope, want)[0]
+            return OPERATORS[node.__class__](self, node, scope, want)
+        finally:
+            self.writer.place = before
+
+    def chained(self, node: Node | None, scope: Scope, want: Want = "item") -> tuple[Value, Scope]:
+        """A link of a chain, with the variables that it leaves defined for the next."""
+        if node is None:
+            return scope.this, scope
+        if not isinstance(node, (Member, Call, Index)):
+            return self.build(node, scope, want), scope
+        before, self.writer.place = self.writer.place, node.place or self.writer.place
+        try:
+            return self._link(node, scope, want)
+        finally:
+            self.writer.place = before
+
+    def _link(self, node: Member | Call | Index, scope: Scope, want: Want) -> tuple[Value, Scope]:
+        if isinstance(node, Call):
+            return call(self, node, scope, want)
+        if isinstance(node, Member) and node.source is None and node.name[:1].isupper():
+            return paths.root(self, node.name, scope.this), scope
+        source, inner = self.chained(node.source, scope)
+        if isinstance(node, Index):
+            return paths.index(self, source, node.at, scope), inner
+        return paths.member(self, source, node.name, want), inner
+
+    def _once(self, node: Node, scope: Scope, want: Want) -> Value:
+        """What is the same for every turn of the loops around it is computed in the first turn that needs it."""
+        name = self.writer.fresh("m")
+        self._prologue[name] = f"{name} = UNSET"
+        loops, self.writer.loops = self.writer.loops, 0
+        with self.writer.block(f"if {name} is UNSET:"):
+            value = self.build(node, scope, want)
+            self.writer.line(f"{name} = {value.code}")
+        self.writer.loops = loops
+        return value.as_(code=name)
+
+    @contextmanager
+    def step(self, head: str) -> Iterator[None]:
+        """A function within the function; what is computed once stays outside of it."""
+        self._steps += 1
+        with self.writer.block(head):
+            yield
+        self._steps -= 1
+
+    # the surroundings
+
+    def run(self) -> str:
+        """The name of the evaluation's budget and environment."""
+        self.writer.use(Run)
+        self._prologue.setdefault("run", "run = Run(env, this)")
+        return "run"
+
+    def call(self, function: Callable[..., Any], *arguments: str) -> str:
+        return f"{self.writer.use(function)}({', '.join(arguments)})"
+
+    def spend(self, sequence: str) -> None:
+        """Loops within loops are counted."""
+        if self.writer.loops:
+            self.writer.line(f"{self.run()}.spend(len({sequence}))")
+
+    def constant(self, node: Constant, scope: Scope) -> Value:
+        """``%name``: what was defined before in the chain, what FHIR defines, or what the caller gives."""
+        if node.name in scope.variables:
+            return scope.variables[node.name]
+        if node.name in ("context", "resource", "rootResource"):
+            return self._surrounding(node.name)
+        text = CODES.get(node.name)
+        for prefix, base in PREFIXES.items():
+            if node.name.startswith(prefix):
+                text = base + node.name.removeprefix(prefix)
+        if text is not None:
+            return Value(self.writer.constant(text), STRING, sure=True)
+        name = self.writer.constant(node.name)
+        return Value(self.writer.let(f"{self.run()}.variable({name})"), None, many=True)
+
+    def _surrounding(self, name: str) -> Value:
+        if name == "context":
+            return self.focus
+        owner = self.type.partition(".")[0]
+        own = f"this if env.resource is None else {'resource(env.resource)' if self.places else 'env.resource'}"
+        if name == "resource" and owner in r4().resource_types and owner not in _ABSTRACT:
+            self._prologue.setdefault("resource_", f"resource_ = {own}")
+            self.writer.use(runtime.resource)
+            return self.focus.as_(code="resource_", type=None if self.places else owner, boxes=False)
+        variable = f"{name}_"
+        attribute = "resource" if name == "resource" else "root"
+        self.writer.use(_surrounding_resource)
+        self._prologue.setdefault(variable, f"{variable} = _surrounding_resource({self.run()}.{attribute})")
+        return Value(variable, None, sure=True)
+
+    # from one form of a value to another
+
+    def sequence(self, value: Value) -> str:
+        """The name of a sequence of the value's items."""
+        if value.many:
+            return value.code
+        return self.writer.let(f"({value.code},)" if value.sure else f"() if {value.code} is None else ({value.code},)")
+
+    def several(self, value: Value) -> Value:
+        return value if value.many else value.as_(code=self.sequence(value), many=True, sure=True)
+
+    def one(self, value: Value) -> Value:
+        """At most one item; several are a Problem when it runs."""
+        if not value.many:
+            return value
+        return value.as_(code=self.writer.let(self.call(runtime.only, value.code)), many=False, sure=False)
+
+    def mixed(self, value: Value) -> Value:
+        """Items that tell their type."""
+        if value.type is None or value.type == NOTHING or value.type.startswith("System."):
+            return value.as_(type=None)
+        code, type = value.code, self.writer.constant(value.type)
+        if value.many:
+            made = self.call(tree.typed, code, type)
+        else:
+            made = self.call(runtime.boxed, code, type)
+            made = made if value.sure else f"None if {code} is None else {made}"
+        return value.as_(code=self.writer.let(made), type=None, boxes=False)
+
+    def same_form(self, left: Value, right: Value) -> tuple[Value, Value]:
+        """Both as sequences whose items may lie in one collection."""
+        if left.type == NOTHING or right.type == NOTHING or (left.type == right.type):
+            return self.several(left), self.several(right)
+        return self.several(self.mixed(left)), self.several(self.mixed(right))
+
+    def system(self, value: Value) -> Value:
+        """Values of System, or the data of complex types; primitives without a value are left out."""
+        if value.kind == "mixed":
+            function = runtime.systems if value.many else runtime.system
+            return value.as_(code=self.writer.let(self.call(function, value.code)), sure=value.many)
+        if value.boxes and value.many:
+            value = value.as_(code=self.writer.let(self.call(runtime.bares, value.code)), boxes=False)
+        elif value.boxes:
+            value = value.as_(code=self.writer.let(self.call(runtime.bare, value.code)), boxes=False, sure=False)
+        reader = runtime.READERS.get(value.type or "")
+        if reader is None:
+            return value
+        name = self.writer.constant(reader)
+        made = f"[{name}(x) for x in {value.code}]" if value.many else f"None if {value.code} is None else {name}({value.code})"
+        return value.as_(code=self.writer.let(made), type=_READ.get(value.type or "", value.type))
+
+    def truth(self, value: Value) -> Value:
+        """One truth value, or None."""
+        result = Value(value.code, "System.Boolean")
+        if value.type == NOTHING:
+            return result
+        if value.many:
+            return result.as_(code=self.writer.let(self.call(runtime.truth_of, value.code)))
+        if value.kind == "boolean" and not value.boxes:
+            return result.as_(sure=value.sure)
+        if value.kind in SIMPLE and not value.boxes:
+            return result.as_(code=self.writer.let("True" if value.sure else f"None if {value.code} is None else True"), sure=value.sure)
+        return result.as_(code=self.writer.let(self.call(runtime.truth, value.code)))
+
+    # the whole
+
+    def function(self, result: Value) -> Callable[..., Any]:
+        """Compile what was written into ``evaluate(this, env)``."""
+        writer = self.writer
+        writer.line(f"return {result.code}")
+        head = ["def evaluate(this, env=NOWHERE):", "    try:", *(f"        {line}" for line in self._prologue.values())]
+        tail = ["    except Exception as error:", "        raise told(error) from None"]
+        writer.names.update(NOWHERE=NOWHERE, told=_teller(self.text, len(head), tuple(writer.places)))
+        exec(compile("\n".join([*head, *writer.lines, *tail]), _FILE, "exec"), writer.names)  # noqa: S102  this source is ours alone
+        made: Callable[..., Any] = writer.names["evaluate"]
+        return made
+
+
+_FILE = "<fhirpath>"
+_READ = {
+    "decimal": "System.Decimal", "date": "System.Date", "dateTime": "System.DateTime", "instant": "System.DateTime", "time": "System.Time",
+}  # fmt: skip
+#: What is worth being computed once.
+_KEPT = (Member, Call, Index, Binary)
+
+
+def _surrounding_resource(value: Any) -> Any:
+    return value if isinstance(value, runtime.Item) else runtime.resource(value)
+
+
+def _teller(text: str, head: int, places: tuple[int, ...]) -> Callable[[Exception], Exception]:
+    """Says where in the expression something went wrong while it ran."""
+
+    def told(error: Exception) -> Exception:
+        if isinstance(error, RecursionError):
+            return Problem("too-costly", "the data are nested too deep for the expression")
+        if not isinstance(error, (Problem, AttributeError, TypeError)) or str(getattr(error, "at", "")):
+            return error
+        trace = error.__traceback__
+        line = 0
+        while trace is not None:
+            line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == _FILE else line
+            trace = trace.tb_next
+        place = line - head - 1
+        at = where(text, places[place]) if 0 <= place < len(places) else ""
+        if isinstance(error, Problem):
+            return Problem(error.code, error.text, at=at)
+        return Problem("structure", "what the expression is read at does not have the structure of its type", at=at)
+
+    return told
+
+
+def _closed(node: Node, scope: Scope) -> bool:
+    """Whether a node begins at the surroundings and means the same wherever it stands."""
+    return any(isinstance(part, Constant) for part in _parts(node)) and not _free(node, scope, depth=0)
+
+
+def _free(node: Node | None, scope: Scope, depth: int) -> bool:
+    """Whether a node depends on ``$this`` (where ``depth`` is 0), or on a variable of the chain."""
+    match node:
+        case None | Variable():
+            return depth == 0
+        case Constant(name):
+            return name in scope.variables
+        case Member(source):
+            return _free(source, scope, depth)
+        case Call(source, name, arguments):
+            if name == "defineVariable" or (source is None and depth == 0 and name not in ("now", "today", "timeOfDay")):
+                return True
+            if source is not None and _free(source, scope, depth):
+                return True
+            inner = depth + 1 if name in LAMBDAS else depth
+            return name not in ("ofType", "as", "is") and any(_free(argument, scope, inner) for argument in arguments)
+    return any(_free(part, scope, depth) for part in _below(node))
+
+
+def _below(node: Node) -> tuple[Node, ...]:
+    found = [getattr(node, name, None) for name in ("source", "at", "operand", "left", "right")]
+    return (*(part for part in found if isinstance(part, Node)), *getattr(node, "arguments", ()))
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    yield node
+    for part in _below(node):
+        yield from _parts(part)

@@ -1,0 +1,98 @@
+"""Expressions compiled once and kept: :func:`program` for values and truths, :func:`places` for where the values are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from penstock.errors import Problem
+from penstock.formats.fhir.path.build import Builder
+from penstock.formats.fhir.path.env import NOWHERE, Env
+from penstock.formats.fhir.path.items import Item, plain, resource, system_type, truth, truth_of
+from penstock.formats.fhir.path.parser import parse
+from penstock.formats.fhir.path.values import BOOLEAN, Scope, Value
+
+Place = tuple[str | int, ...]
+
+
+class Program:
+    """A compiled expression, read at something of ``type``: a resource, an element, or a primitive value."""
+
+    __slots__ = ("_evaluate", "_result", "expression", "true", "type")
+
+    #: Whether it is true: the one answer, or None for nothing.
+    true: Callable[..., bool | None]
+
+    def __init__(self, expression: str, type: str, builder: Builder, result: Value) -> None:
+        self.expression, self.type, self._result = expression, type, result
+        self._evaluate = builder.function(result)
+        if result.type is None and builder.focus.type is None:
+            self._evaluate = _at_items(self._evaluate)
+        self.true = self._evaluate if result.type == BOOLEAN and not result.many else self._truth
+
+    def _truth(self, focus: Any, env: Env = NOWHERE) -> bool | None:
+        found = self._evaluate(focus, env)
+        return truth_of(found) if self._result.many else truth(found)
+
+    def found(self, focus: Any, env: Env = NOWHERE) -> list[Any]:
+        """What it finds, primitives with what lies beside them."""
+        found = self._evaluate(focus, env)
+        if self._result.many:
+            return list(found)
+        return [] if found is None else [found]
+
+    def __call__(self, focus: Any, env: Env = NOWHERE) -> list[Any]:
+        """Everything that it finds, as JSON values; what only has extensions has no value, and is left out."""
+        return [value for item in self.found(focus, env) if (value := plain(item)) is not None]
+
+    def typed(self, focus: Any, env: Env = NOWHERE) -> list[tuple[str, Any]]:
+        """Everything that it finds with its type: ``("dateTime", "2014")``, ``("System.Integer", 3)``."""
+        static = self._result.type
+        found = []
+        for item in self.found(focus, env):
+            name = item.type if isinstance(item, Item) else static or f"System.{system_type(item)}"
+            found.append((name, plain(item)))
+        return found
+
+
+def _at_items(evaluate: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the type of the focus is only known from the data."""
+    return lambda focus, env=NOWHERE: evaluate(focus if isinstance(focus, Item) else resource(focus), env)
+
+
+@lru_cache(maxsize=4096)
+def program(expression: str, type: str, *, strict: bool = False) -> Program:
+    """The program that an expression is, read at something of a type.
+
+    Problem("invalid") when it does not parse or names what R4 does not have, with the line and column; Problem("too-costly") for what is
+    too long or nested too deep. ``strict`` refuses what is doubtful: another type's path, ``as`` of several items, picking by place where
+    there is no order.
+    """
+    return _compiled(expression, type, strict=strict, places=False)
+
+
+def _compiled(expression: str, type: str, *, strict: bool, places: bool) -> Program:
+    try:
+        builder = Builder(expression, type, strict=strict, places=places)
+        result = builder.build(parse(expression), Scope(builder.focus))
+        return Program(expression, type, builder, result)
+    except RecursionError:
+        raise Problem("too-costly", "the expression is nested too deep") from None
+
+
+@lru_cache(maxsize=1024)
+def places(expression: str, type: str) -> Callable[[dict[str, Any]], list[Place]]:
+    """The function from a resource to the places of what an expression selects in it: ``("name", 0, "given", 1)``.
+
+    What is computed, and so has no place, is Problem("invalid").
+    """
+    compiled = _compiled(expression, type, strict=False, places=True)
+
+    def find(focus: dict[str, Any]) -> list[Place]:
+        found = compiled.found(Item(focus, type))
+        if any(not isinstance(item, Item) for item in found):
+            raise Problem("invalid", "the expression computes values; it does not select elements")
+        return [item.place for item in found]
+
+    return find
