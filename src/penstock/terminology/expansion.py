@@ -17,7 +17,7 @@ MOST = 20_000
 #: Codes that may be looked at for one answer.
 _WORK = 2_000_000
 #: Elements of a definition that an expansion leaves out unless they are asked for, and those that it never has.
-_DEFINITION = ("compose", "contained")
+_DEFINITION = ("compose", "contained", "extension")
 _NEVER = ("expansion", "meta", "text")
 
 Echo = tuple[str, str, Any]
@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
     text: str = ""
     limit: int | None = None
-    offset: int = 0
+    offset: int | None = None
     active_only: bool = False
     selectable_only: bool = False
     nested: bool | None = None
@@ -50,7 +50,7 @@ def expand(value_set: ValueSet, wanted: Wanted, *, identifier: str, timestamp: s
     expansion: Json = {"identifier": identifier, "timestamp": timestamp, "total": len(found)}
     if declared:
         expansion = {"extension": declarations(declared), **expansion}
-    if wanted.limit is not None or wanted.offset:
+    if wanted.offset is not None:
         expansion["offset"] = wanted.offset
     expansion["parameter"] = [{"name": name, key: value} for name, key, value in (*wanted.echo, *_used(value_set, wanted, listing.parts))]
     if not expansion["parameter"]:
@@ -82,12 +82,12 @@ def _mentions(entry: Entry, text: str) -> bool:
 
 def _page(found: list[Entry], wanted: Wanted) -> tuple[list[Entry], bool]:
     """The codes of this answer, and whether they are nested: a page and the finds of a text are a list and not a tree."""
-    end = len(found) if wanted.limit is None else wanted.offset + wanted.limit
-    page = found[wanted.offset : end]
+    start = wanted.offset or 0
+    page = found[start : len(found) if wanted.limit is None else start + wanted.limit]
     if len(page) > MOST:
         raise Problem("too-costly", "this value set has more codes than one answer holds: ask for pages with count and offset")
     if wanted.nested is None:
-        return page, wanted.limit is None and not wanted.offset and not wanted.text
+        return page, wanted.limit is None and wanted.offset is None and not wanted.text
     return page, wanted.nested and len(page) == len(found)
 
 

@@ -68,6 +68,11 @@ class Verdict:
     def say(self, kind: Kind, at: str = "", severity: str | None = None) -> None:
         self.findings.append((kind, kind.finding(at, severity)))
 
+    def forget(self) -> None:
+        """Where only membership counts, nothing else is said."""
+        self.findings.clear()
+        self.inactive, self.status, self.display = False, None, None
+
     @property
     def right(self) -> bool:
         return self.member and not any(found.severity == "error" for _, found in self.findings)
@@ -90,6 +95,8 @@ def judge(asked: Asked, value_set: ValueSet | None, library: Library, rules: Rul
         _without_system(verdict, asked.system, value_set, library)
     else:
         _within(verdict, system, asked.system, value_set, rules)
+    if rules.membership_only and verdict.decides:
+        verdict.forget()
     return verdict
 
 
@@ -139,8 +146,6 @@ def _within(verdict: Verdict, system: System, url: str, value_set: ValueSet | No
         return
     written = value_set.written(url, concept.code) if value_set is not None else {}
     _membership(verdict, system, concept, value_set, rules)
-    if rules.membership_only:
-        return
     _remarks(verdict, system, concept, written, rules)
     _display(verdict, system, concept, written, rules)
 

@@ -49,7 +49,7 @@ def _wanted(call: Call, spoken: tuple[str, ...]) -> Wanted:
     return Wanted(
         text=call.one("filter", ""),
         limit=_natural(call, "count"),
-        offset=_natural(call, "offset") or 0,
+        offset=_natural(call, "offset"),
         active_only=call.one("activeOnly", False),
         selectable_only=call.one("excludeNotForUI", False),
         nested=None if nested is None else not nested,
