@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.api import admin, feed, health, ingest, metrics, packages, tokens
 from penstock.api.describe import described
-from penstock.api.fhir import bundle, history, read, search, write
+from penstock.api.fhir import bundle, history, patch, read, search, write
 from penstock.api.operations import OPERATIONS, operation_routes
 from penstock.api.operations.shown import reader
 from penstock.api.router import Route
@@ -25,10 +25,12 @@ _SERVED: tuple[Route, ...] = (
     Route("/fhir/{type}/_search", ("POST",), "fhir:search", search.search_by_form, "search, with its parameters in the body"),
     Route("/fhir/{type}", ("POST",), "fhir:create", write.create, "create, also conditional"),
     Route("/fhir/{type}", ("PUT",), "fhir:update", write.conditional_update, "conditional update"),
+    Route("/fhir/{type}", ("PATCH",), "fhir:patch", patch.conditional_patch, "conditional patch"),
     Route("/fhir/{type}", ("DELETE",), "fhir:delete", write.conditional_delete, "conditional delete"),
     Route("/fhir/{type}/_history", ("GET",), "fhir:history", history.history_of_type, "history of a type"),
     Route("/fhir/{type}/{id}", ("GET", "HEAD"), "fhir:read", reader(OPERATIONS), "read"),
     Route("/fhir/{type}/{id}", ("PUT",), "fhir:update", write.update, "update, or create under a known id"),
+    Route("/fhir/{type}/{id}", ("PATCH",), "fhir:patch", patch.patch, "patch: JSON Patch, XML Patch, FHIRPath Patch"),
     Route("/fhir/{type}/{id}", ("DELETE",), "fhir:delete", write.delete, "delete"),
     Route("/fhir/{type}/{id}/_history", ("GET",), "fhir:history", history.history_of_instance, "history of a resource"),
     Route("/fhir/{type}/{id}/_history/{version}", ("GET", "HEAD"), "fhir:vread", read.vread, "vread"),

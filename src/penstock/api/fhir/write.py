@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from penstock.errors import Problem
 from penstock.formats.fhir.json import encode
 from penstock.formats.fhir.outcome import success
 from penstock.store import Cause, Change, Written
+
+Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 async def create(parts: Parts, request: Request) -> Reply:
@@ -39,15 +42,15 @@ async def update(parts: Parts, request: Request) -> Reply:
     if resource.get("id") != id_of(request):
         raise Problem("invalid", "the resource has another id than the URL, or none", at="Resource.id")
     return written(
-        request, await write_one(parts, request, _conditions(request, Change("update", type_of(request), id_of(request), resource)))
+        request, await write_one(parts, request, conditions(request, Change("update", type_of(request), id_of(request), resource)))
     )
 
 
 async def conditional_update(parts: Parts, request: Request) -> Reply:
     """``PUT /fhir/{type}?query``: the one that the query finds, or a new one; 412 when it finds several."""
     resource = await _resource(request, type_of(request))
-    change = Change("update", type_of(request), resource.get("id"), resource, criteria=_criteria(request))
-    return written(request, await write_one(parts, request, _conditions(request, change)))
+    change = Change("update", type_of(request), resource.get("id"), resource, criteria=criteria(request))
+    return written(request, await write_one(parts, request, conditions(request, change)))
 
 
 async def delete(parts: Parts, request: Request) -> Reply:
@@ -57,12 +60,12 @@ async def delete(parts: Parts, request: Request) -> Reply:
 
 async def conditional_delete(parts: Parts, request: Request) -> Reply:
     """``DELETE /fhir/{type}?query``: the one that the query finds, if any; 412 when it finds several."""
-    return await _delete(parts, request, Change("delete", type_of(request), criteria=_criteria(request)))
+    return await _delete(parts, request, Change("delete", type_of(request), criteria=criteria(request)))
 
 
 async def _delete(parts: Parts, request: Request, change: Change) -> Reply:
     try:
-        return written(request, await write_one(parts, request, _conditions(request, change)))
+        return written(request, await write_one(parts, request, conditions(request, change)))
     except Problem as problem:
         if problem.code == "not-found":  # http.html#delete: also where the resource does not exist at all
             return Reply(204)
@@ -131,11 +134,14 @@ async def _resource(request: Request, type_: str) -> dict[str, Any]:
     return await sent_resource(request, type_)
 
 
-def _conditions(request: Request, change: Change) -> Change:
-    return replace(change, if_match=if_match(request.header(b"if-match")), expect_new=is_new_only(request.header(b"if-none-match")))
+def conditions(request: Request, change: Change, *, edit: Edit | None = None) -> Change:
+    """``change`` under the conditions of the headers, and with what it does to the current version where that is decided by a patch."""
+    match, new_only = if_match(request.header(b"if-match")), is_new_only(request.header(b"if-none-match"))
+    return replace(change, if_match=match, expect_new=new_only, edit=edit or change.edit)
 
 
-def _criteria(request: Request) -> str:
+def criteria(request: Request) -> str:
+    """The query of a conditional interaction, without what is about the form of the answer."""
     request.access.require("search", type_of(request))
     criteria = "&".join(part for part in request.query.split("&") if part.partition("=")[0] not in FORM)
     if not criteria:
