@@ -306,7 +306,7 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
     database = await _connected(stack, core.url, 12)
     vault = _vault(core)
     async with database.transaction() as tx:
-        await declare(tx, vault, core.site.webhooks, core.clock.now())
+        await declare(tx, vault, [*core.site.webhooks, *core.site.partners], core.clock.now())
 
     async def work() -> None:
         await Delivery.of(

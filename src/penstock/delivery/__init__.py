@@ -7,9 +7,10 @@ It follows the event log; nothing calls it. :class:`Dispatcher` turns events int
 
 from penstock.delivery.dispatch import Dispatcher
 from penstock.delivery.outbound import Door
+from penstock.delivery.partner import Manners, Partner
 from penstock.delivery.run import Delivery
 from penstock.delivery.secrets import Vault, redact, take_secrets
 from penstock.delivery.subscription import Spec, Webhook, parse
 from penstock.delivery.world import World
 
-__all__ = ["Delivery", "Dispatcher", "Door", "Spec", "Vault", "Webhook", "World", "parse", "redact", "take_secrets"]
+__all__ = ["Delivery", "Dispatcher", "Door", "Manners", "Partner", "Spec", "Vault", "Webhook", "World", "parse", "redact", "take_secrets"]

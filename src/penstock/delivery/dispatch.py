@@ -138,7 +138,7 @@ class Dispatcher:
             return False
         if subscriber.until is not None and event.at >= subscriber.until:
             return False
-        if spec.kind == "rest-hook" and event.op == "delete":
+        if event.op == "delete" and not spec.takes_deletions:
             return False  # R4 tells of what is created or updated
         if "?" not in spec.criteria:
             return True

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.db import Tx, named_sql
 from penstock.delivery.outbound import parse_url
+from penstock.delivery.partner import Partner
 from penstock.delivery.secrets import Secret, Vault
 from penstock.delivery.subscription import Spec, Subscription, Webhook, parse
 from penstock.errors import Problem
@@ -81,40 +82,66 @@ async def turn_off(tx: Tx, id_: str, reason: str, now: datetime) -> None:
         await tx.execute(SQL["discard_pending"], number, now, "the subscription has ended")
 
 
-async def declare(tx: Tx, vault: Vault, webhooks: Sequence[Webhook], now: datetime, *, since: int | None = None) -> None:
-    """Make the table agree with the site's webhooks: new ones are told what is dispatched from now on
+async def declare(tx: Tx, vault: Vault, declared: Sequence[Webhook | Partner], now: datetime, *, since: int | None = None) -> None:
+    """Make the table agree with the site's webhooks and partners: new ones are told what is dispatched from now on
     (or what follows the event ``since``), absent ones end."""
     await tx.fetchval(SQL["cursor"])
-    wanted = {f"site/{webhook.name}": webhook for webhook in webhooks}
-    known = {s.id: s for s in await all_of(tx) if s.id.startswith("site/")}
+    wanted = {_id_of(one): one for one in declared}
+    known = {s.id: s for s in await all_of(tx) if s.id.startswith(("site/", "partner/"))}
     for id_ in known.keys() - wanted.keys():
         await turn_off(tx, id_, "no longer in the site", now)
     start = since if since is not None else int(await tx.fetchval(SQL["cursor"]))
-    for id_, webhook in wanted.items():
-        spec = await _webhook_spec(tx, vault, id_, webhook, now)
+    for id_, one in wanted.items():
+        spec = await (_webhook_spec(tx, vault, id_, one, now) if isinstance(one, Webhook) else _partner_spec(tx, vault, id_, one, now))
         before = known.get(id_)
         if before is None or before.status == "off" or before.spec != spec:
             await tx.fetchval(SQL["register"], id_, spec.kind, msgspec.json.encode(spec).decode(), "requested", None, None, start, None)
 
 
+def _id_of(one: Webhook | Partner) -> str:
+    return f"{'site' if isinstance(one, Webhook) else 'partner'}/{one.name}"
+
+
 async def _webhook_spec(tx: Tx, vault: Vault, id_: str, webhook: Webhook, now: datetime) -> Spec:
     if not webhook.secrets:
         raise Problem("required", "a webhook needs a signing secret", at="subscriptions.secrets")
-    origin = parse_url(webhook.endpoint).origin
     keys = {f"{id_}/key/{place}": secret for place, secret in enumerate(webhook.secrets)}
-    headers = {f"{id_}/header/{name.lower()}": value for name, value in webhook.headers}
-    await vault.keep(tx, [Secret(handle, value) for handle, value in (keys | headers).items()], endpoint=origin, at=now)
-    await vault.bind(tx, keys | headers, subscription=id_, endpoint=origin)
+    headers = await _kept(tx, vault, id_, webhook.endpoint, webhook.headers, keys, now)
     return Spec(
         kind="webhook",
         endpoint=webhook.endpoint,
         types=webhook.types,
         payload=webhook.payload,
-        headers=tuple((name, f"{id_}/header/{name.lower()}") for name, _ in webhook.headers),
+        headers=headers,
         keys=tuple(keys),
         batch=max(1, webhook.batch),
         concurrency=1 if webhook.batch > 1 else max(1, webhook.concurrency),
     )
+
+
+async def _partner_spec(tx: Tx, vault: Vault, id_: str, partner: Partner, now: datetime) -> Spec:
+    headers = await _kept(tx, vault, id_, partner.endpoint, partner.headers, {}, now)
+    return Spec(
+        kind="fhir",
+        endpoint=partner.endpoint,
+        types=partner.types,
+        payload="full",
+        headers=headers,
+        concurrency=partner.concurrency,
+        partner=partner.manners,
+    )
+
+
+async def _kept(
+    tx: Tx, vault: Vault, id_: str, endpoint: str, headers: Sequence[tuple[str, str]], keys: Mapping[str, str], now: datetime
+) -> tuple[tuple[str, str], ...]:
+    """Seal what is secret, bound to this subscriber and its origin; the headers with handles instead of values."""
+    handles = tuple((name, f"{id_}/header/{name.lower()}") for name, _ in headers)
+    values = dict(keys) | {handle: value for (_, handle), (_, value) in zip(handles, headers, strict=True)}
+    origin = parse_url(endpoint).origin
+    await vault.keep(tx, [Secret(handle, value) for handle, value in values.items()], endpoint=origin, at=now)
+    await vault.bind(tx, values, subscription=id_, endpoint=origin)
+    return handles
 
 
 async def needed_from(tx: Tx) -> int:

@@ -117,7 +117,7 @@ def _asked(event: Event, request: Request, subscription: Subscription) -> bool:
         and (not spec.types or event.type in spec.types)
         and (not request.types or event.type in request.types)
         and (request.patient is None or event.key == f"Patient/{request.patient}")
-        and not (spec.kind == "rest-hook" and event.op == "delete")
+        and (spec.takes_deletions or event.op != "delete")
     )
 
 

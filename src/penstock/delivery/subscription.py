@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from penstock.delivery.outbound import parse_url
+from penstock.delivery.partner import Manners
 from penstock.delivery.secrets import headers_of
 from penstock.errors import Problem
 
@@ -35,6 +36,12 @@ class Spec(msgspec.Struct, frozen=True):
     batch: int = 1
     concurrency: int = 8
     tenant: str = "main"
+    partner: Manners | None = None
+
+    @property
+    def takes_deletions(self) -> bool:
+        """R4's rest-hook has no word for them, and not every partner lets us delete."""
+        return self.kind != "rest-hook" and (self.partner is None or (self.partner.deletes and self.partner.write == "update"))
 
     @property
     def handles(self) -> list[str]:

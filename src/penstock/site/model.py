@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from penstock.auth.clients import Client
 from penstock.convert import Row
-from penstock.delivery import Webhook
+from penstock.delivery import Partner, Webhook
 from penstock.errors import Problem
 from penstock.ingress import HTTP, MLLP, Interface
 
@@ -42,6 +42,7 @@ class Site:
     channels: tuple[Channel, ...] = (Channel(MLLP), Channel(HTTP))
     clients: Mapping[str, Client] = field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
+    partners: tuple[Partner, ...] = ()
     overlay: tuple[Row, ...] = ()
 
     def channel(self, name: str) -> Channel:

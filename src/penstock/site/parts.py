@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from penstock.auth.clients import Client, read_client
-from penstock.delivery import Webhook
+from penstock.delivery import Manners, Partner, Webhook
 from penstock.delivery.outbound import parse_url
+from penstock.delivery.partner import FORMATS, PAGES, WRITES
 from penstock.delivery.registry import REPORTER
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -27,6 +28,7 @@ RESERVED = REPORTER.partition(":")[0] + ":"
 PLACEHOLDER = "REPLACE-ME"
 
 _TRIGGER = re.compile(r"[A-Z][A-Z0-9]{2}\^[A-Z0-9]{3}")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 
 
@@ -73,6 +75,40 @@ def webhook(given: Given, secret_of: Callable[[str], str]) -> Webhook:
     )
 
 
+def partner(given: Given, environment: Mapping[str, str]) -> Partner:
+    """``partners/*.yaml``."""
+    write, pages = given.choice("write", WRITES, "update"), given.text("pages", PAGES, check=_word)
+    identifier = given.text("identifier", check=_uri)
+    if write == "conditional" and not identifier:
+        given.problems.append(
+            Problem("required", "a conditional write needs the identifier system that the partner knows", at="identifier")
+        )
+    return Partner(
+        name=given.name(),
+        endpoint=given.text("endpoint", check=parse_url, needed=True),
+        types=given.texts("types", check=_resource_type),
+        manners=Manners(
+            write=write,
+            identifier=identifier,
+            deletes=given.choice("deletes", ("yes", "no"), "yes") == "yes",
+            format=given.choice("format", tuple(FORMATS), "json"),
+            profiles=tuple(given.mapping("profiles", check=_uri).items()),
+            without=given.texts("without", check=_word),
+            prefer=given.text("prefer", "return=minimal"),
+            pages=pages,
+        ),
+        headers=tuple((name, _from_environment(given, name, key, environment)) for name, key in given.mapping("headers_from").items()),
+        concurrency=given.number("concurrency", 4, low=1, high=64),
+    )
+
+
+def _from_environment(given: Given, name: str, key: str, environment: Mapping[str, str]) -> str:
+    """A header value that a file may only name: it may be a secret."""
+    if key not in environment:
+        given.problems.append(Problem("required", "the environment variable that this header names is not set", at=f"headers_from.{name}"))
+    return environment.get(key, "")
+
+
 def client(given: Given) -> Client:
     """``clients/*.yaml``; its keys are read by ``auth.clients``."""
     keys = given.rest()
@@ -94,6 +130,11 @@ def check_zone(name: str) -> None:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):
         raise Problem("value", "this is not an IANA time zone", at="zone") from None
+
+
+def _word(text: str) -> None:
+    if not _WORD.fullmatch(text):
+        raise Problem("value", "this is one word")
 
 
 def _trigger(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import tomllib
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
@@ -17,10 +18,10 @@ from penstock.errors import Problem, Problems
 from penstock.ingress import HTTP, MLLP
 from penstock.site.given import Given, secrets_in
 from penstock.site.model import Channel, Site
-from penstock.site.parts import channel, check_zone, client, webhook
+from penstock.site.parts import channel, check_zone, client, partner, webhook
 
 #: Folders of a site to the ending of their files. Any other file that looks like configuration is one that nobody reads.
-FOLDERS = {"interfaces": ".yaml", "clients": ".yaml", "subscriptions": ".yaml", "maps": ".csv"}
+FOLDERS = {"interfaces": ".yaml", "clients": ".yaml", "partners": ".yaml", "subscriptions": ".yaml", "maps": ".csv"}
 _CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".csv"})
 
 Part = TypeVar("Part")
@@ -59,6 +60,7 @@ class _Reader:
         channels = self._each("interfaces", lambda given: channel(given, zone), lambda one: one.name)
         clients = self._each("clients", client, lambda one: one.id)
         webhooks = self._each("subscriptions", partial(webhook, secret_of=secret_of), lambda one: one.name)
+        partners = self._each("partners", partial(partner, environment=os.environ), lambda one: one.name)
         self._same_listener(channels)
         overlay = tuple(row for path in self._files("maps") for row in self._try(path, _rows) or ())
         self._strangers()
@@ -68,6 +70,7 @@ class _Reader:
             channels=tuple(({one.name: one for one in _built_in(zone)} | channels).values()),
             clients=clients,
             webhooks=tuple(webhooks.values()),
+            partners=tuple(partners.values()),
             overlay=overlay,
         )
 

@@ -10,6 +10,7 @@ import pytest
 import trustme
 
 from penstock.delivery.outbound import Door, parse_url
+from penstock.delivery.sinks.parcel import Letter
 from penstock.delivery.sinks.wire import Broken, Client, Reply
 from penstock.errors import Problem
 from tests.subscriber import OK, Subscriber, Told, answer
@@ -21,7 +22,7 @@ async def post(subscriber: Subscriber, timeout_s: float = 1.0, times: int = 1) -
     client = Client(DOOR, timeout_s=timeout_s)
     try:
         for _ in range(times):
-            reply = await client.post(parse_url(subscriber.url), [("Content-Type", "text/plain")], b"body")
+            reply = await client.send(parse_url(subscriber.url), Letter([("Content-Type", "text/plain")], b"body"))
             await asyncio.sleep(0.01)
         return reply
     finally:
@@ -149,7 +150,7 @@ async def test_a_name_that_changes_its_address_after_the_check_gains_nothing() -
     async with Subscriber().listening() as inside:
         client = Client(Door(["127.0.0.1", "93.184.216.34"], resolve=rebinding), timeout_s=0.2)
         with pytest.raises(Broken):
-            await client.post(parse_url(f"http://rebind.example:{inside.port}/"), [], b"")
+            await client.send(parse_url(f"http://rebind.example:{inside.port}/"), Letter([], b""))
         client.close()
     assert asked == ["rebind.example"] and inside.told == []
 
@@ -164,16 +165,16 @@ async def test_tls_is_checked_against_the_name() -> None:
     authority.configure_trust(trusting)
     async with Subscriber().listening(theirs) as subscriber:
         client = Client(DOOR, timeout_s=2, tls=trusting)
-        assert (await client.post(parse_url(f"https://localhost:{subscriber.port}/"), [], b"x")).status == 200
+        assert (await client.send(parse_url(f"https://localhost:{subscriber.port}/"), Letter([], b"x"))).status == 200
         with pytest.raises(Broken, match="certificate"):
-            await client.post(parse_url(f"https://127.0.0.1:{subscriber.port}/"), [], b"x")
+            await client.send(parse_url(f"https://127.0.0.1:{subscriber.port}/"), Letter([], b"x"))
         client.close()
         distrusting = Client(DOOR, timeout_s=2)
         with pytest.raises(Broken, match="certificate"):
-            await distrusting.post(parse_url(f"https://localhost:{subscriber.port}/"), [], b"x")
+            await distrusting.send(parse_url(f"https://localhost:{subscriber.port}/"), Letter([], b"x"))
 
 
 async def test_a_header_cannot_smuggle_another() -> None:
     client = Client(DOOR, timeout_s=1)
     with pytest.raises(Problem, match="no header may hold"):
-        await client.post(parse_url("http://127.0.0.1:9/"), [("X", "a\r\nY: b")], b"")
+        await client.send(parse_url("http://127.0.0.1:9/"), Letter([("X", "a\r\nY: b")], b""))

@@ -97,16 +97,17 @@ def test_the_page_of_the_site_has_every_key_and_no_other() -> None:
     taken = {*re.findall(r"given\.(?:text|texts|choice|number|mapping)\(\"(\w+)\"", source), "name", *clients._KEYS}
     parts = re.findall(r"^## `\w+/\*\.yaml`\n(.*?)(?=^## )", page, re.MULTILINE | re.DOTALL)
     told = {key for part in parts for row in re.findall(r"^\| (`[^|]+)\|", part, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
-    assert (len(parts), told) == (3, taken)
+    assert (len(parts), told) == (4, taken)
 
 
-def test_the_examples_of_the_page_of_the_site_are_read(tmp_path: Path) -> None:
+def test_the_examples_of_the_page_of_the_site_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORTHSIDE_AUTHORIZATION", "Bearer of-northside")
     from penstock.site import load_site
 
     page = (ROOT / "docs" / "site.md").read_text(encoding="utf-8")
     key = "{kty: EC, crv: P-256, kid: one, x: WKn-ZIGevcwGIyyrzFoZNBdaq9_TsqzGl96oc0CWuis, y: y77t-RvAHRKTsSGdIYUfweuOvwrvDD-Q3Hv5J0fSKbE}"
     page = page.replace("{kty: EC, crv: P-384, kid: lab-1, x: …, y: …}", key)
-    for folder, kind in (("interfaces", "yaml"), ("clients", "yaml"), ("subscriptions", "yaml"), ("maps", "csv")):
+    for folder, kind in (("interfaces", "yaml"), ("clients", "yaml"), ("partners", "yaml"), ("subscriptions", "yaml"), ("maps", "csv")):
         (example,) = re.findall(rf"^## `{folder}/\*\.{kind}`\n\n```{kind}\n(.*?)```", page, re.MULTILINE | re.DOTALL)
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"example.{kind}").write_text(example, encoding="utf-8")
@@ -115,4 +116,5 @@ def test_the_examples_of_the_page_of_the_site_are_read(tmp_path: Path) -> None:
     site = load_site(tmp_path)
     assert (site.name, site.channel("adt").filters, site.webhooks[0].batch, len(site.overlay)) == ("northgate", {"ADT^A60"}, 100, 1)
     assert list(site.clients) == ["lab"]
+    assert (site.partners[0].manners.write, site.partners[0].headers) == ("conditional", (("Authorization", "Bearer of-northside"),))
     assert plan(site.overlay).version != plan().version

@@ -1,4 +1,4 @@
-"""What all sinks over HTTP share: the letter is written by the kind, posted here, and the answer is put into our words."""
+"""What all sinks over HTTP share: the letter is written by the kind, sent here, and the answer is put into our words."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ from penstock.errors import Problem
 Write = Callable[[Spec, Sequence[Parcel], Mapping[str, str], str, datetime], Letter]
 
 
+#: What a resource that cannot be written for a subscriber counts as: refused, because no retry would heal it.
+_UNWRITABLE = 422
+
+
 class HttpSink:
-    """Posts letters. ``source`` is the URI of this server."""
+    """Sends letters. ``source`` is the URI of this server."""
 
     def __init__(self, client: Client, clock: Clock, *, source: str) -> None:
         self._client = client
@@ -46,7 +50,10 @@ class HttpSink:
         now = self._clock.now()
         try:
             letter = self._write(spec, parcels, secrets, self._source, now)
-            reply = await self._client.post(self._target(spec), letter.headers, letter.body)
+        except Problem as problem:
+            return Answer(_UNWRITABLE if problem.code == "invalid" else 0, problem.text)
+        try:
+            reply = await self._client.send(self._target(spec), letter)
         except (Broken, Problem) as problem:
             return _no_answer(problem)
         return Answer(reply.status, wait_s=retry_after(reply.headers.get("retry-after", ""), now))

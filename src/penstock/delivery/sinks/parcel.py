@@ -19,10 +19,12 @@ class Parcel(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """Headers and body of one request."""
+    """One request: ``path`` is what follows the endpoint's own."""
 
     headers: list[tuple[str, str]]
     body: bytes
+    method: str = "POST"
+    path: str = ""
 
 
 class Sink(Protocol):

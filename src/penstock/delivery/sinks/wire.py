@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for posting (RFC 9112): one request and its answer on a kept-alive connection, through the door.
+"""A small HTTP/1.1 client for letters (RFC 9112): one request and its answer on a kept-alive connection, through the door.
 
 Strategy: the answer is the status line and the headers; what comes after is only read to use the connection again, up to a limit.
 No redirects, no decompression, no cookies, no pipelining; one deadline over everything. Anything that is not HTTP, too long, or
@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httptools
 
 from penstock.delivery.outbound import Door, Target
+from penstock.delivery.sinks.parcel import Letter
 from penstock.errors import Problem
 
 #: The most that is read of one answer, headers and body together.
@@ -142,7 +143,7 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """Posts to many origins. One for the program: connections of one origin are kept and used again."""
+    """Sends to many origins. One for the program: connections of one origin are kept and used again."""
 
     def __init__(self, door: Door, *, timeout_s: float, tls: ssl.SSLContext | None = None) -> None:
         self._door = door
@@ -156,11 +157,10 @@ class Client:
         """Connect, and keep the connection: the name, the address, the port and TLS are in order. Else a Problem or :class:`Broken`."""
         self._keep(target, await self._within(self._connect(target)))
 
-    async def post(self, target: Target, headers: Sequence[tuple[str, str]], body: bytes) -> Reply:
-        """POST ``body``; the status and headers of the answer, whatever status that is. Problem or :class:`Broken` when there is none."""
+    async def send(self, target: Target, letter: Letter) -> Reply:
+        """Send it; the status and headers of the answer, whatever status that is. Problem or :class:`Broken` when there is none."""
         self._door.check(target)
-        request = _request(target, headers, body)
-        return await self._within(self._post(target, request))
+        return await self._within(self._send(target, _request(target, letter)))
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -178,7 +178,7 @@ class Client:
         except TimeoutError:
             raise Broken("the endpoint did not answer in time") from None
 
-    async def _post(self, target: Target, request: bytes) -> Reply:
+    async def _send(self, target: Target, request: bytes) -> Reply:
         connection = self._take(target)
         if connection is not None:
             try:
@@ -247,16 +247,13 @@ class Client:
             idle.popleft().close()
 
 
-def _request(target: Target, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
-    lines = [
-        f"POST {target.path} HTTP/1.1",
-        f"Host: {target.authority}",
-        "User-Agent: penstock",
-        "Accept: */*",
-        f"Content-Length: {len(body)}",
-    ]
-    lines += [f"{name}: {value}" for name, value in headers]
+def _request(target: Target, letter: Letter) -> bytes:
+    path = target.path.rstrip("/") + letter.path if letter.path else target.path
+    lines = [f"{letter.method} {path} HTTP/1.1", f"Host: {target.authority}", "User-Agent: penstock"]
+    if not any(name.lower() == "accept" for name, _ in letter.headers):
+        lines.append("Accept: */*")
+    lines += [f"{name}: {value}" for name, value in [("Content-Length", len(letter.body)), *letter.headers]]
     head = "\r\n".join(lines)
     if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1 or "\0" in head:
         raise Problem("value", "a header of the subscriber holds a character that no header may hold")
-    return head.encode("latin-1") + b"\r\n\r\n" + body
+    return head.encode("latin-1") + b"\r\n\r\n" + letter.body
