@@ -19,6 +19,9 @@ CORE = "http://hl7.org/fhir/StructureDefinition/"
 SYSTEM = "http://hl7.org/fhirpath/System."
 MAX_VALUE_SET = CORE + "elementdefinition-maxValueSet"
 FHIR_TYPE = CORE + "structuredefinition-fhir-type"
+SIMPLE_QUANTITY = CORE + "SimpleQuantity"
+#: What the profile SimpleQuantity asks, which elements of R4 name as their type's (datatypes.html#SimpleQuantity).
+SIMPLE = {"key": "sqty-1", "severity": "error", "expression": "$this.ofType(Quantity).comparator.empty()"}
 KINDS = {"resource": "resource", "complex-type": "complex", "primitive-type": "primitive"}
 
 #: The published table types these as string; the text of the specification says id (resource.html#id).
@@ -94,8 +97,10 @@ def _binding(element: Row) -> list[str] | None:
 
 
 def _invariants(element: Row) -> list[list[str]]:
-    """The rules stated at this element itself; those of its type are stated there."""
-    here = element.get("constraint", ())
+    """The rules stated at this element itself; those of its type are stated there. A quantity that must be a simple one is asked that."""
+    here = list(element.get("constraint", ()))
+    if any(SIMPLE_QUANTITY in declared.get("profile", ()) for declared in element.get("type", ())):
+        here.append(SIMPLE)
     return [
         [rule["key"], rule["severity"], rule["expression"]]
         for rule in here

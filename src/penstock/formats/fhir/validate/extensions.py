@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.definitions import TypeDef, r4
+from penstock.formats.fhir.validate.errata import context_of
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, members
 from penstock.formats.fhir.validate.profile.apply import World
@@ -13,18 +14,38 @@ from penstock.formats.fhir.validate.profile.tree import Node
 
 Json = dict[str, Any]
 
+#: What R5 calls interfaces, by the elements that all of their types have. Extensions made for several versions name them.
+_INTERFACES = {
+    "CanonicalResource": frozenset(("url", "version", "name", "status", "experimental")),
+    "MetadataResource": frozenset(("url", "version", "name", "status", "approvalDate")),
+}
+_NO_TYPE = TypeDef("", "", None, True, {})
 
-def misplaced(definition: Json, extension: Item, holder: Item, names: frozenset[str], world: World) -> list[Issue]:
-    """An extension stands where its definition lets it: by path or type, inside another extension, or where an expression says so.
 
-    ``names`` are the paths by which the holder is known: ``Patient.contact.name``, ``HumanName.family``.
-    """
-    contexts = definition.get("context") or [{"type": "element", "expression": "Element"}]
+class Stand(NamedTuple):
+    """Where an extension stands: what holds it, whose element that is, and the path of that within the resource."""
+
+    holder: Item
+    owner: Item | None
+    path: str
+
+    def is_at(self, wanted: str) -> bool:
+        """Whether the holder is known by a path such as ``HumanName.family`` or by its type."""
+        if wanted == self.path or is_one(self.holder.type, frozenset((wanted,))):
+            return True
+        above, _, stem = wanted.rpartition(".")
+        own = self.holder.at.rpartition(".")[2].partition("[")[0]
+        return self.owner is not None and stem == own and is_one(self.owner.type, frozenset((above,)))
+
+
+def misplaced(definition: Json, extension: Item, stand: Stand, world: World) -> list[Issue]:
+    """An extension stands where its definition lets it: by path or type, inside another extension, or where an expression says so."""
+    contexts = context_of(definition) or [{"type": "element", "expression": "Element"}]
     issues = []
-    if not any(_allows(context, holder, names, world) for context in contexts):
+    if not any(_allows(context, stand, world) for context in contexts):
         issues.append(_wrong("the extension is not meant for this element", extension, "context", definition))
     for expression in definition.get("contextInvariant") or ():
-        if world.holds(expression, holder) is False:
+        if world.holds(expression, stand.holder) is False:
             issues.append(_wrong("the extension's rule about where it stands is broken", extension, "contextInvariant", definition))
     return issues
 
@@ -53,22 +74,24 @@ def _is_modifier(definition: Json) -> bool:
     return any(element.get("path") == "Extension" and element.get("isModifier") is True for element in elements)
 
 
-def _allows(context: Json, holder: Item, names: frozenset[str], world: World) -> bool:
+def _allows(context: Json, stand: Stand, world: World) -> bool:
     kind, expression = context.get("type"), str(context.get("expression", ""))
     if kind == "extension":
-        return holder.type == "Extension" and holder.value.get("url") == expression
+        return any(
+            each is not None and each.type == "Extension" and each.value.get("url") == expression for each in (stand.holder, stand.owner)
+        )
     if kind == "fhirpath":
-        return world.selects(expression, holder)
-    return _is_element(expression, holder, names)
+        return world.selects(expression, stand.holder)
+    return _is_element(expression, stand)
 
 
-def _is_element(expression: str, holder: Item, names: frozenset[str]) -> bool:
-    """``Patient.contact``, a type such as ``HumanName``, or a definition's URL with its path behind ``#``."""
+def _is_element(expression: str, stand: Stand) -> bool:
+    """``Patient.contact``, a type such as ``HumanName``, or a definition's URL with its path behind ``#``. ``Element`` is anything."""
     wanted = expression.rpartition("#")[2] if "#" in expression else expression.rpartition("/")[2]
     wanted = wanted.replace("[x]", "")
-    if is_one(holder.type, frozenset((wanted,))) or (wanted == "Element" and holder.type not in r4().resource_types):
-        return True
-    return wanted in names
+    if wanted in _INTERFACES:
+        return _INTERFACES[wanted] <= frozenset((r4().type(stand.holder.type) or _NO_TYPE).elements)
+    return wanted == "Element" or stand.is_at(wanted)
 
 
 def _wrong(text: str, extension: Item, rule: str, definition: Json) -> Issue:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
+from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, Invariant, TypeDef, r4
 from penstock.formats.fhir.path import Env, parse, program
 from penstock.formats.fhir.validate.errata import expression_of
@@ -90,7 +91,19 @@ def _kept_by_shape(rule: Invariant, definition: TypeDef, present: frozenset[str]
 
 @cache
 def _rule(rule: Invariant, type: str) -> _Rule:
-    return rule.key, rule.severity, NATIVE.get(rule.key) or program(expression_of(rule), type).true
+    return rule.key, rule.severity, NATIVE.get(rule.key) or guarded(program(expression_of(rule), type).true)
+
+
+def guarded(holds: Holds) -> Holds:
+    """A rule that cannot be evaluated on some data says nothing of them."""
+
+    def careful(value: Any, env: Env) -> bool | None:
+        try:
+            return holds(value, env)
+        except Problem:
+            return None
+
+    return careful
 
 
 @cache

@@ -1,10 +1,8 @@
-"""Invariants that nearly every resource is asked, written as plain Python: the same rule as the definitions' FHIRPath, at a fraction of its cost.
-
-A test compares each with the expression that it stands for.
-"""
+"""Invariants in plain Python: those that nearly every resource is asked, at a fraction of their cost, and those that FHIRPath cannot say."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -32,4 +30,22 @@ def unique_entries(value: Any, env: Env) -> bool:
     return len(set(names)) == len(names)
 
 
-NATIVE: dict[str, Callable[[Any, Env], bool | None]] = {"ref-1": local_reference, "bdl-7": unique_entries}
+def allowed_xhtml(value: Any, env: Env) -> bool:
+    """txt-1: the narrative is limited XHTML. The check of structure has said so already."""
+    return True
+
+
+def some_content(value: Any, env: Env) -> bool:
+    """txt-2: the narrative says something: a text, or an image."""
+    return not isinstance(value, str) or "<img" in value or bool(_TAG.sub("", value).strip())
+
+
+_TAG = re.compile(r"<[^>]*>")
+
+#: Key to the rule.
+NATIVE: dict[str, Callable[[Any, Env], bool | None]] = {
+    "ref-1": local_reference,
+    "bdl-7": unique_entries,
+    "txt-1": allowed_xhtml,
+    "txt-2": some_content,
+}

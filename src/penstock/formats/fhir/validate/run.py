@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, r4
 from penstock.formats.fhir.path import Env, program
-from penstock.formats.fhir.validate import bundles, coded, extensions, invariants
+from penstock.formats.fhir.validate import coded, extensions, invariants
+from penstock.formats.fhir.validate.extensions import Stand
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, inside, whole
 from penstock.formats.fhir.validate.profile.apply import Walk, bound
 from penstock.formats.fhir.validate.profile.elements import is_type
 from penstock.formats.fhir.validate.profile.slices import is_one, type_of
 from penstock.formats.fhir.validate.references import Place, type_named
+from penstock.formats.fhir.validate.special import SPECIAL
 
 if TYPE_CHECKING:
     from penstock.formats.fhir.validate.validator import Validator
@@ -30,10 +32,14 @@ MOST_STEPS = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How bad it is that something is not known here: an extension, or a profile that an element must conform to."""
+    """How bad it is that something is not known here: an extension, or a profile that an element must conform to.
+
+    Extensions whose URL begins with one of ``open_domains`` need no definition.
+    """
 
     unknown_extension: str = "warning"
     unknown_profile: str = "warning"
+    open_domains: tuple[str, ...] = ()
 
 
 class Run:
@@ -44,7 +50,7 @@ class Run:
         self._resource = resource
         self._policy = policy
         self._now = now
-        self._place = Place(resource, resource).inside(resource)
+        self.place = Place(resource, resource).inside(resource)
         self._found: list[Issue] = []
         self._verdicts: dict[tuple[str, int], bool] = {}
         self._left = MOST_STEPS
@@ -65,51 +71,58 @@ class Run:
     def _resource_at(self, item: Item, profiles: tuple[str, ...] = ()) -> None:
         """A resource, alone or inside another: the profiles it claims, and all that it has."""
         with self._in(item):
-            self._survey(item, item)
+            self._survey(item, None, item.type)
             claimed = (item.value.get("meta") or {}).get("profile") or ()
             for url in dict.fromkeys((*profiles, *(url for url in claimed if isinstance(url, str)))):
                 self._follow(item, url)
-            self._found += bundles.check(item, self._place)
+            if item.type in SPECIAL:
+                self._found += SPECIAL[item.type](item, self)
 
     def _follow(self, item: Item, url: str) -> None:
         if is_type(url):
             return
         issues = self.apply(item, url)
         if issues is None:
-            self._found.append(Issue("warning", "not-found", "a profile that the resource claims is not known here", f"{item.at}.meta.profile"))
+            self._found.append(
+                Issue("warning", "not-found", "a profile that the resource claims is not known here", f"{item.at}.meta.profile")
+            )
         else:
             self._found += issues
 
-    def _survey(self, item: Item, resource: Item) -> None:
-        """What R4 asks of single elements beyond structure and invariants."""
+    def _survey(self, item: Item, owner: Item | None, path: str) -> None:
+        """What R4 asks of single elements beyond structure and invariants. ``path`` is the item's within its resource."""
         self.spend()
         for element, children in inside(item):
             for child in children:
-                self._element(element, child, item, resource)
+                self._element(element, child, Stand(item, owner, path))
 
-    def _element(self, element: Element, child: Item, holder: Item, resource: Item) -> None:
+    def _element(self, element: Element, child: Item, stand: Stand) -> None:
         if element.type == "Resource":
             self._resource_at(child)
             return
         if element.binding is not None and child.value is not None:
             self._found += bound(element.binding, child, self)
+        if element.type in SPECIAL and child.value is not None:
+            self._found += SPECIAL[element.type](child, self)
         if element.type == "Extension":
-            self._extension(child, holder, element.name == "modifierExtension", resource)
+            self._extension(child, stand, element.name == "modifierExtension")
         if child.value.__class__ is dict or child.beside is not None:
-            self._survey(child, resource)
+            self._survey(child, stand.holder, f"{stand.path}.{element.choice or element.name}")
 
-    def _extension(self, extension: Item, holder: Item, is_modifier: bool, resource: Item) -> None:
+    def _extension(self, extension: Item, stand: Stand, is_modifier: bool) -> None:
         url = extension.value.get("url")
-        if not isinstance(url, str) or (holder.type == "Extension" and ":" not in url):
+        if not isinstance(url, str) or (stand.holder.type == "Extension" and ":" not in url):
             return
         if "|" in url:
             self._found.append(Issue("error", "value", "the URL of an extension has no version", f"{extension.at}.url", "url"))
         definition = self._validator.definition(url)
         if definition is None or definition.get("type") != "Extension":
+            if url.startswith(self._policy.open_domains):
+                return
             text = "the definition of an extension is not known here"
             self._found.append(Issue(self._policy.unknown_extension, "not-found", text, extension.at, "extension"))
             return
-        self._found += extensions.misplaced(definition, extension, holder, _names(holder, resource), self)
+        self._found += extensions.misplaced(definition, extension, stand, self)
         self._found += extensions.wrong_kind(definition, extension, is_modifier)
         self._found += self.apply(extension, url) or ()
         try:
@@ -119,7 +132,15 @@ class Run:
         if profile is not None:
             self._found += extensions.undefined_parts(url, extension, profile.root, self)
 
-    # What profiles ask (profile.apply.World)
+    # What checks ask (profile.apply.World)
+
+    def definition(self, url: str) -> Resource | None:
+        return self._validator.definition(url)
+
+    def questionnaire(self, url: str) -> Resource | None:
+        if url.startswith("#"):
+            return self.place.contained(url[1:])
+        return self._validator.canonicals.find("Questionnaire", url) or self._validator.resolve(url)
 
     def apply(self, item: Item, url: str, /) -> list[Issue] | None:
         """What a profile says of an item; None when the profile is not known."""
@@ -161,7 +182,7 @@ class Run:
         text = item.value if isinstance(item.value, str) else (item.value or {}).get("reference")
         if not isinstance(text, str):
             return []
-        found = self._place.matches(text) or [one for one in [self._validator.resolve(text)] if one is not None]
+        found = self.place.matches(text) or [one for one in [self._validator.resolve(text)] if one is not None]
         return [whole(found[0])] if found else []
 
     def target_type(self, item: Item) -> str:
@@ -174,7 +195,7 @@ class Run:
             return ""
         if text.startswith("#"):
             return "contained"
-        return "bundled" if self._place.matches(text) else "referenced"
+        return "bundled" if self.place.matches(text) else "referenced"
 
     def holds(self, expression: str, item: Item) -> bool | None:
         """Whether a rule holds for an item; a rule that cannot be evaluated says nothing."""
@@ -186,7 +207,7 @@ class Run:
     def selects(self, expression: str, item: Item) -> bool:
         """Whether an expression about the whole resource has the item in its result."""
         try:
-            found = program(expression, self._place.resource["resourceType"])(self._place.resource, self._env)
+            found = program(expression, self.place.resource["resourceType"])(self.place.resource, self._env)
         except Problem:
             return False
         return any(each is item.value or (not isinstance(each, dict) and each == item.value) for each in found)
@@ -201,20 +222,20 @@ class Run:
     @contextmanager
     def _in(self, item: Item) -> Iterator[None]:
         """While a resource is looked at, it is the place that references and rules begin from."""
-        if "resourceType" not in item.value or item.value is self._place.resource:
+        if "resourceType" not in item.value or item.value is self.place.resource:
             yield
             return
-        before, self._place = self._place, self._place.inside(item.value)
+        before, self.place = self.place, self.place.inside(item.value)
         try:
             yield
         finally:
-            self._place = before
+            self.place = before
 
     @property
     def _env(self) -> Env:
         return Env(
-            resource=self._place.resource,
-            root=self._place.root,
+            resource=self.place.resource,
+            root=self.place.root,
             resolve=self._reach,
             member_of=self._member,
             conforms_to=self._conforms,
@@ -222,7 +243,7 @@ class Run:
         )
 
     def _reach(self, reference: str) -> Resource | None:
-        found = self._place.matches(reference)
+        found = self.place.matches(reference)
         return found[0] if found else self._validator.resolve(reference)
 
     def _member(self, value: Any, value_set: str) -> bool | None:
@@ -235,10 +256,3 @@ class Run:
 
 def _other_type(item: Item, url: str) -> Issue:
     return Issue("error", "structure", "the element is of another type than it must be", item.at, "type", url)
-
-
-def _names(holder: Item, resource: Item) -> frozenset[str]:
-    """The paths by which an element is known: from the resource, and from the type of what it is an element of."""
-    steps = [step.partition("[")[0] for step in holder.at.removeprefix(resource.at).split(".") if step]
-    return frozenset({".".join((resource.type, *steps)), holder.type})
-

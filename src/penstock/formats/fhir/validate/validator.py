@@ -43,7 +43,9 @@ class Validator:
     ``resolve`` finds what is not in the resource itself, by the text of a reference.
     """
 
-    def __init__(self, canonicals: Canonicals, terminology: Codes | None = None, *, resolve: Callable[[str], Resource | None] = _nowhere) -> None:
+    def __init__(
+        self, canonicals: Canonicals, terminology: Codes | None = None, *, resolve: Callable[[str], Resource | None] = _nowhere
+    ) -> None:
         self.canonicals = canonicals
         self.terminology: Codes = terminology or _Nothing()
         self.resolve = resolve

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock.formats.fhir.definitions import Binding
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, members
 from penstock.formats.fhir.validate.profile.slices import is_one
 from penstock.formats.fhir.validate.profile.tree import Node, Profile
+from penstock.formats.fhir.validate.references import Place
 
 
 class World(Protocol):
-    """What an element needs to know beyond itself; ``validator.Run`` is it."""
+    """What an element needs to know beyond itself; ``run.Run`` is it."""
+
+    @property
+    def place(self) -> Place: ...
+    def definition(self, url: str) -> dict[str, Any] | None: ...
+    def questionnaire(self, url: str) -> dict[str, Any] | None: ...
 
     def coded(self, item: Item, value_set: str) -> bool | None: ...
     def resolved(self, item: Item) -> list[Item]: ...
@@ -87,7 +93,9 @@ class Walk:
             if number is None:
                 outside = True
                 if node.sliced == "closed":
-                    self._note("error", "structure", "the element is in none of the slices, and no others are allowed", item.at, "slice", node)
+                    self._note(
+                        "error", "structure", "the element is in none of the slices, and no others are allowed", item.at, "slice", node
+                    )
                 continue
             groups[number].append(item)
             if (outside and node.sliced == "openAtEnd") or (node.ordered and number < latest):
@@ -116,7 +124,9 @@ class Walk:
 
     def _reference(self, node: Node, item: Item) -> None:
         if node.aggregation and (held := self.world.how_held(item)) and held not in node.aggregation:
-            self._note("error", "structure", "what is referred to is held where the profile does not allow it", item.at, "aggregation", node)
+            self._note(
+                "error", "structure", "what is referred to is held where the profile does not allow it", item.at, "aggregation", node
+            )
         if not node.targets:
             return
         types = frozenset(type for url in node.targets if (type := self.world.type_of(url)))
@@ -140,8 +150,12 @@ def bound(binding: Binding, item: Item, world: World, profile: str = "", element
     found = []
     severity = _SEVERITY.get(binding.strength)
     if severity and world.coded(item, binding.value_set) is False:
-        text = "the code is none of those that are required here" if severity == "error" else "the code is not of the value set asked for here"
+        text = (
+            "the code is none of those that are required here" if severity == "error" else "the code is not of the value set asked for here"
+        )
         found.append(Issue(severity, "code-invalid", text, item.at, "binding", profile, element))
     elif binding.largest and world.coded(item, binding.largest) is False:
-        found.append(Issue("error", "code-invalid", "the code is outside the largest set allowed here", item.at, "binding", profile, element))
+        found.append(
+            Issue("error", "code-invalid", "the code is outside the largest set allowed here", item.at, "binding", profile, element)
+        )
     return found

@@ -16,7 +16,13 @@ from penstock.formats.fhir.validate.profile.values import value_rules
 Json = dict[str, Any]
 
 MAX_VALUE_SET = CORE + "elementdefinition-maxValueSet"
-ADDITIONAL = "http://hl7.org/fhir/tools/StructureDefinition/additional-binding"
+#: The extension by which R4 profiles carry the additional bindings of R5, under both of its names.
+ADDITIONAL = frozenset(
+    (
+        "http://hl7.org/fhir/tools/StructureDefinition/additional-binding",
+        "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.binding.additional",
+    )
+)
 #: What an additional binding is for, and how strong that makes it.
 PURPOSES = {"required": "required", "maximum": "required", "extensible": "extensible"}
 #: A profile asks no more elements than this.
@@ -50,6 +56,8 @@ class _Builder:
 
     def node(self, raw: Raw) -> Node:
         base = r4().type_at(raw.path) if "." in raw.path else None
+        if base is None and raw.element and _is_strange(raw.path):
+            raise Problem("invalid", "a profile constrains an element that its type does not have")
         node = Node(
             raw.id,
             raw.stem,
@@ -96,6 +104,18 @@ class _Builder:
         return tuple(found)
 
 
+def _is_strange(path: str) -> bool:
+    """Whether R4 has the element above a path, as one of one type, and not the element itself."""
+    above, _, name = path.rpartition(".")
+    if not above:
+        return False
+    element = r4().type_at(above) if "." in above else None
+    if ("." in above and element is None) or (element and (len(element.types) != 1 or element.primitive or element.type == "Resource")):
+        return False
+    owner = r4().type(element.type if element else above)
+    return owner is not None and owner.find(name) is None
+
+
 def _everyone(item: Any, run: Any) -> bool:
     return True
 
@@ -131,8 +151,8 @@ def _types(raw: Raw, base: Element | None) -> frozenset[str]:
 
 
 def _own_profiles(declared: Json) -> tuple[str, ...]:
-    """Profiles beyond the type itself. That a quantity has no comparator is known at once from R4's own."""
-    return tuple(str(url) for url in declared.get("profile", ()) if not is_type(str(url)))
+    """Profiles beyond the type itself."""
+    return tuple(str(url) for url in declared.get("profile", ()) if str(url).partition("|")[0] != CORE + str(declared["code"]))
 
 
 def _targets(raw: Raw, base: Element | None) -> tuple[str, ...]:
@@ -159,7 +179,7 @@ def _additional(raw: Raw) -> list[Binding]:
     """Bindings beside the main one, as the extension of the R5 element says them."""
     found = []
     for extension in raw.element.get("binding", {}).get("extension", ()):
-        if extension.get("url") == ADDITIONAL:
+        if extension.get("url") in ADDITIONAL:
             parts = {part.get("url"): part for part in extension.get("extension", ())}
             strength = PURPOSES.get(parts.get("purpose", {}).get("valueCode", ""))
             value_set = parts.get("valueSet", {}).get("valueCanonical")

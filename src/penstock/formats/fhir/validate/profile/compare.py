@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from penstock.errors import Problem
+from penstock.formats.fhir import ucum
 from penstock.formats.fhir.dates import span
 
 _TIME = re.compile(r"\d\d:\d\d:\d\d")
@@ -28,10 +29,16 @@ def _is_number(value: Any) -> bool:
 
 
 def _quantity(one: dict[str, Any], other: dict[str, Any]) -> bool | None:
-    """By value where system and code are the same."""
-    if one.get("system") != other.get("system") or one.get("code", one.get("unit")) != other.get("code", other.get("unit")):
+    """By value where system and code are the same, else in one unit of UCUM."""
+    if one.get("system") == other.get("system") and one.get("code", one.get("unit")) == other.get("code", other.get("unit")):
+        return below(one.get("value"), other.get("value"))
+    if one.get("system") != ucum.SYSTEM or other.get("system") != ucum.SYSTEM or not _is_number(one.get("value")):
         return None
-    return below(one.get("value"), other.get("value"))
+    try:
+        converted = ucum.convert(Decimal(one["value"]), str(one.get("code")), str(other.get("code")))
+    except Problem:
+        return None
+    return below(converted, other.get("value"))
 
 
 def _temporal(one: str, other: str) -> bool | None:

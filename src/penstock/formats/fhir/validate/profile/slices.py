@@ -65,7 +65,7 @@ class Slicer:
         places = [slice]
         for kind, name in steps:
             places = [found for place in places for found in self._step(place, kind, name)]
-        return places
+        return [*places, *(slice for place in places if place.path.endswith("[x]") for slice in place.slices.values())]
 
     def _step(self, place: Raw, kind: str, name: str) -> list[Raw]:
         if kind in ("this", "ofType"):
@@ -89,7 +89,7 @@ class Slicer:
         """What an element says of values at or below it; None when it says nothing."""
         tests = list(self._own(place))
         for child in place.children.values():
-            needed = [slice for slice in child.slices.values() if slice.element.get("min", 0)]
+            needed = [slice for slice in child.slices.values() if slice.element.get("min", 0) or slice.path.endswith("[x]")]
             tests += [_some(child.stem, inner) for each in (child, *needed) if (inner := self._criterion(each)) is not None]
         if not tests:
             roots = [root for url in place.profiles() if (root := self._root(url))]
@@ -118,9 +118,15 @@ def type_of(url: str, find: Find) -> str | None:
 
 
 def _types(places: list[Raw]) -> frozenset[str]:
-    """The types that a place may have; a root is of the type that it constrains."""
+    """The types that a place may have: stated, or told by the name of a slice (``valueQuantity``), or of a root what it constrains."""
     stated = frozenset(str(each["code"]) for place in places for each in place.types if "." in place.path)
-    return stated or frozenset(place.path for place in places if "." not in place.path)
+    named = frozenset(element.type for place in places if place.slice and (element := r4().type_at(_short(place))) is not None)
+    return stated or named or frozenset(place.path for place in places if "." not in place.path)
+
+
+def _short(place: Raw) -> str:
+    """``Observation.valueQuantity`` for the slice ``valueQuantity`` of ``Observation.value[x]``."""
+    return f"{place.path.rpartition('.')[0]}.{place.slice}"
 
 
 def _named(place: Raw, stem: str) -> list[Raw]:
@@ -209,6 +215,8 @@ def is_one(type: str, types: frozenset[str]) -> bool:
 
 
 def _conforming(walk: Walk, profiles: list[str]) -> Criterion:
+    if not profiles:
+        return lambda item, run: True
     return lambda item, run: any(run.conforms(one, url) for one in walk(item, run) for url in profiles)
 
 

@@ -18,9 +18,7 @@ def same(fixed: Any, value: Any) -> bool:
         return isinstance(value, dict) and fixed.keys() == value.keys() and all(same(each, value[name]) for name, each in fixed.items())
     if isinstance(fixed, list):
         return (
-            isinstance(value, list)
-            and len(fixed) == len(value)
-            and all(same(one, other) for one, other in zip(fixed, value, strict=True))
+            isinstance(value, list) and len(fixed) == len(value) and all(same(one, other) for one, other in zip(fixed, value, strict=True))
         )
     return _equal(fixed, value)
 
@@ -79,4 +77,3 @@ def _length(kind: str, text: str, holds: Callable[[str], bool]) -> ValueRule:
 
 
 _KINDS: dict[str, Callable[[Any], ValueRule]] = {"fixed": _fixed, "pattern": _pattern, "minValue": _least, "maxValue": _most}
-
