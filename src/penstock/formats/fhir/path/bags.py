@@ -168,13 +168,17 @@ def repeat(run: Run, items: Many, step: Callable[[Any], Many]) -> list[Any]:
 
 
 def ordered(run: Run, rows: list[tuple[list[Any], Any]], downwards: tuple[bool, ...]) -> list[Any]:
-    """Items by their keys, each upwards or downwards; what has no key comes first."""
+    """Items by their keys, each upwards or downwards; what has no key comes first, whichever way."""
     run.spend(len(rows) * 4)
 
     def compare(left: tuple[list[Any], Any], right: tuple[list[Any], Any]) -> int:
         for mine, other, down in zip(left[0], right[0], downwards, strict=True):
-            if answer := rank(mine, other):
-                return -answer if down else answer
+            if mine is None or other is None:
+                answer = (other is None) - (mine is None)
+            else:
+                answer = -rank(mine, other) if down else rank(mine, other)
+            if answer:
+                return answer
         return 0
 
     return [item for _, item in sorted(rows, key=cmp_to_key(compare))]

@@ -161,7 +161,6 @@ SCALARS: dict[str, _Scalar] = {
     "lowBoundary": _Scalar(conversions.low_boundary, "any", None, ("integer",)),
     "highBoundary": _Scalar(conversions.high_boundary, "any", None, ("integer",)),
     "comparable": _Scalar(conversions.comparable, "quantity", BOOLEAN, ("quantity",), 1),
-    "htmlChecks": _Scalar(texts.is_narrative, "any", BOOLEAN),
 }
 
 
@@ -343,6 +342,13 @@ def _member_of(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     return Value(b.writer.let(f"None if {one.code} is None or {url.code} is None else {made}"), BOOLEAN)
 
 
+def _html_checks(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
+    """A narrative as a whole, or a text as a part of one."""
+    one = b.one(b.system(source))
+    made = b.call(texts.is_narrative, one.code, repr(source.type == "xhtml"))
+    return Value(b.writer.let(made), BOOLEAN)
+
+
 def _moment(attribute: str, type: str) -> Callable[[Builder, Value, Call, Scope], Value]:
     def build(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
         return Value(b.writer.let(f"{b.run()}.{attribute}()"), type, sure=True)
@@ -399,6 +405,7 @@ FUNCTIONS: dict[str, _Function] = {
     "resolve": _Function(_resolve),
     "conformsTo": _Function(_conforms_to, 1, 1),
     "memberOf": _Function(_member_of, 1, 1),
+    "htmlChecks": _Function(_html_checks, wants="value"),
     "now": _Function(_moment("now", "System.DateTime")),
     "today": _Function(_moment("today", "System.Date")),
     "timeOfDay": _Function(_moment("time_of_day", "System.Time")),

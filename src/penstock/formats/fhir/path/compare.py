@@ -152,9 +152,7 @@ def greater_or_same(left: One, right: One) -> Truth:
 
 
 def rank(left: Any, right: Any) -> int:
-    """For sorting: nothing comes first, what is undecided stays where it was."""
-    if left is None or right is None:
-        return (right is None) - (left is None)
+    """For sorting: what is undecided stays where it was."""
     return _ranked(left, right) or 0
 
 

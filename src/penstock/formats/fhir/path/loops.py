@@ -119,8 +119,6 @@ def iif(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     if node.source is not None:
         scope = replace(scope, this=b.one(source))
     test = b.build(node.arguments[0], scope, "value")
-    if test.many and test.kind != "mixed":
-        raise b.problem("iif() takes one truth value")
     if b.strict and test.kind not in ("boolean", "mixed", "nothing"):
         raise b.problem("iif() takes one truth value")
     answer = b.truth(test).code

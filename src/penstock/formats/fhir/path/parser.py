@@ -191,15 +191,21 @@ class _Parser:
             self._next -= token.kind != END
             raise self._unexpected()
         if self._accept("("):
-            return Call(source, name, self._arguments(), token.place)
+            return Call(source, name, self._arguments(directed=name == "sort"), token.place)
         return Member(source, name, token.place)
 
-    def _arguments(self) -> tuple[Node, ...]:
+    def _arguments(self, *, directed: bool) -> tuple[Node, ...]:
+        """``directed``: each may be followed by its direction; downwards is the same as a minus before it."""
         if self._accept(")"):
             return ()
-        found = [self._expression(0)]
-        while self._accept(","):
-            found.append(self._expression(0))
+        found: list[Node] = []
+        while not found or self._accept(","):
+            node, place = self._expression(0), self._peek.place
+            if directed and self._accept("desc"):
+                node = Unary("-", node, place)
+            elif directed:
+                self._accept("asc")
+            found.append(node)
         self._expect(")")
         return tuple(found)
 

@@ -156,8 +156,10 @@ def unescape(text: str, target: str) -> str | None:
     return _through(_ESCAPES, target, True, text)
 
 
-def is_narrative(text: Any) -> bool | None:
-    """``htmlChecks()``: whether a text is the limited XHTML of narratives; nothing for what is no text."""
+def is_narrative(text: Any, whole: bool) -> bool | None:
+    """``htmlChecks()``: whether a text is the limited XHTML of narratives, or could be inside of one; nothing for what is no text."""
     from penstock.formats.fhir.validate.narrative import xhtml  # validation in turn compiles expressions
 
-    return xhtml(text) is None if isinstance(text, str) else None
+    if not isinstance(text, str):
+        return None
+    return xhtml(text if whole else f"<div>{text}</div>") is None
