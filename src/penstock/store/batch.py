@@ -13,12 +13,13 @@ from typing import NamedTuple
 from penstock.auth.access import Access
 from penstock.errors import Problem
 from penstock.formats.fhir import json
-from penstock.formats.fhir.searchparams import Indexed, extract
+from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.body import skeleton, splice
 from penstock.store.change import Cause, Change, Key, Op, Resource, Written
 from penstock.store.compartment import bounds
+from penstock.store.index import Index
 from penstock.store.rid import Rids, last_updated
-from penstock.store.row import Row, row_of
+from penstock.store.row import Row
 
 
 class Item(NamedTuple):
@@ -36,6 +37,10 @@ class Version(NamedTuple):
     rid: int
     body: bytes
     row: Row | None
+
+
+#: Of a state that nobody gave another one: R4's own parameters.
+_R4 = Index()
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +63,8 @@ class State:
     #: What the newest version is found by, when the batch added it.
     resource: Resource | None = None
     indexed: Indexed | None = None
+    #: How a new version is made findable.
+    index: Index = _R4
 
     def written(self, op: Op) -> Written:
         return Written(*self.key, self.ver, self.rid, op, last_updated(self.rid), self.body or b"")
@@ -102,8 +109,8 @@ def _put(state: State, access: Access, resource: Resource | None, rids: Rids) ->
     bare = skeleton(resource, id)
     if state.body is not None and splice(bare, type, id, state.ver, state.rid) == state.body:
         return state.written("same")
-    indexed = extract(resource)
-    row = row_of(state.tenant, type, id, indexed)
+    indexed = state.index.parameters.extract(resource)
+    row = state.index.row(state.tenant, type, id, indexed)
     require_inside(access, type, row.pat, row.tok)
     op: Op = "create" if state.body is None else "update"
     ver, rid = state.ver + 1, rids.next(state.rid)

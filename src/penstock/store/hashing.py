@@ -15,11 +15,16 @@ def h64(text: str) -> int:
     return number - 0x1_0000_0000_0000_0000 if number >> 63 else number
 
 
+def h32(text: str) -> int:
+    """xxh32 of ``text`` as PostgreSQL's signed int4."""
+    number = xxh32_intdigest(text)
+    return number - 0x1_0000_0000 if number >> 31 else number
+
+
 @lru_cache(maxsize=1024)
 def tenant_number(tenant: str) -> int:
     """The tenant as the int4 that every row carries, for scans that no hash restricts."""
-    number = xxh32_intdigest(tenant)
-    return number - 0x1_0000_0000 if number >> 31 else number
+    return h32(tenant)
 
 
 def self_hash(tenant: str, type: str, id: str) -> int:

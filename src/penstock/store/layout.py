@@ -7,10 +7,12 @@ whole truth; the date column answers the first of :data:`DATES` that the type ha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.definitions import SearchParam, r4
+from penstock.formats.fhir.searchparams.components import is_of_whole
 
 #: The date that people sort and filter a type by, in order of preference.
 DATES = (
@@ -25,11 +27,16 @@ _PATIENTS = ("patient", "subject", "beneficiary")
 #: Token parameters whose values are (nearly) unique: among the tokens they would ruin the statistics of the array.
 _CONTACTS = frozenset(("phone", "email", "telecom"))
 
+#: Parameters that columns of their own answer.
+COLUMNS = frozenset(("_id", "_lastUpdated"))
+
 #: Parameters that are the union of others: their values are indexed once (observation-spreadsheet, "combo-…").
 UNIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("Observation", "combo-code"): ("code", "component-code"),
     ("Observation", "combo-value-concept"): ("value-concept", "component-value-concept"),
     ("Observation", "combo-value-quantity"): ("value-quantity", "component-value-quantity"),
+    ("Observation", "combo-code-value-concept"): ("code-value-concept", "component-code-value-concept"),
+    ("Observation", "combo-code-value-quantity"): ("code-value-quantity", "component-code-value-quantity"),
     ("Observation", "combo-data-absent-reason"): ("data-absent-reason", "component-data-absent-reason"),
 }
 
@@ -44,6 +51,8 @@ class Layout:
     patients: frozenset[str]
     code: str | None
     date: str | None
+    #: Bit of each of R4's own parameters in ``has``: 0 for those that others answer.
+    bits: Mapping[str, int]
 
 
 @cache
@@ -53,13 +62,31 @@ def layout(type: str) -> Layout:
     patients = frozenset(code for code in _PATIENTS if code in params and _single(type, params[code].expression))
     code = "code" if "code" in params and params["code"].type == "token" else None
     date = next((code for code in DATES if code in params and params[code].type == "date" and _single(type, params[code].expression)), None)
-    return Layout(type, f"r_{type.lower()}", f"h_{type.lower()}", patients, code, date)
+    return Layout(type, f"r_{type.lower()}", f"h_{type.lower()}", patients, code, date, _bits(type))
+
+
+def _bits(type: str) -> dict[str, int]:
+    """At most 63 parameters of a type have a value of their own; Observation, with the most, has about forty."""
+    params = r4().search_params(type)
+    own = [code for code in sorted(params) if params[code].expression and _has_values(type, params[code])]
+    return dict.fromkeys(params, 0) | {code: 1 << place for place, code in enumerate(own)}
+
+
+def _has_values(type: str, param: SearchParam) -> bool:
+    if param.code in COLUMNS or (type, param.code) in UNIONS:
+        return False
+    return not (param.type == "composite" and is_of_whole(param, type))
 
 
 @cache
 def is_unique(param: str) -> bool:
     """Whether a token parameter lives in the ident table, not in the tokens."""
     return param.endswith("identifier") or param in _CONTACTS
+
+
+def holds_contacts(param: str) -> bool:
+    """Whether a parameter holds telephone numbers and addresses of mail, in which case does not matter."""
+    return param in _CONTACTS
 
 
 def _single(type: str, expression: str) -> bool:

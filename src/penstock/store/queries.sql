@@ -1,5 +1,5 @@
 -- Statements of the store. {current} and {old} are the tables of one resource type (see layout); only this package names them, and
--- ident, str, rng, guard and store_dictionary.
+-- ident, str, rng, narrative, guard, store_tenant, search_index and store_dictionary.
 
 -- name: lock
 -- Rows in the order of self, so that two batches never wait for each other.
@@ -25,20 +25,21 @@ delete from {current} where self = any($1::int8[])
 -- Creates and updates in one statement. A row that appeared since we looked has another version than we thought: it is left alone,
 -- and missing from what comes back. Arrays of arrays cannot be unnested by row, therefore the tokens travel as text,
 -- one array a row; the numbers travel as one text a column, because the driver looks at each element of a list.
-insert into {current} as r (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)
-select rid, self, ver, tenant, pat, code, dlo, dhi, tok::int8[], id, content
+insert into {current} as r (rid, self, ver, tenant, pat, code, dlo, dhi, has, ix, tok, id, content)
+select rid, self, ver, tenant, pat, code, dlo, dhi, has, ix, tok::int8[], id, content
 from unnest($1::text::int8[], $2::text::int8[], $3::text::int4[], $4::text::int4[], $5::text::int8[], $6::text::int8[],
-            $7::text::int8[], $8::text::int8[], $9::text[], $10::text[], $11::bytea[])
-  as w (rid, self, ver, tenant, pat, code, dlo, dhi, tok, id, content)
+            $7::text::int8[], $8::text::int8[], $9::text::int8[], $10::text::int4[], $11::text[], $12::text[], $13::bytea[])
+  as w (rid, self, ver, tenant, pat, code, dlo, dhi, has, ix, tok, id, content)
 on conflict (self) do update
 set rid = excluded.rid, ver = excluded.ver, pat = excluded.pat, code = excluded.code, dlo = excluded.dlo, dhi = excluded.dhi,
-    tok = excluded.tok, content = excluded.content
-where r.rid = any($12::int8[])
+    has = excluded.has, ix = excluded.ix, tok = excluded.tok, content = excluded.content
+where r.rid = any($14::int8[])
 returning self
 
 -- name: forget
 -- What superseded rows were found by.
-with a as (delete from ident where rid = any($1::int8[])), b as (delete from str where rid = any($1::int8[]))
+with a as (delete from ident where rid = any($1::int8[])), b as (delete from str where rid = any($1::int8[])),
+     c as (delete from narrative where rid = any($1::int8[]))
 delete from rng where rid = any($1::int8[])
 
 -- name: add_ident
@@ -50,6 +51,12 @@ insert into str (param, val, rid) select * from unnest($1::text::int8[], $2::tex
 -- name: add_rng
 insert into rng (param, unit, lo, hi, rid)
 select * from unnest($1::text::int8[], $2::text::int8[], $3::text::float8[], $4::text::float8[], $5::text::int8[])
+
+-- name: add_narrative
+insert into narrative (rid, words) select rid, words::int8[] from unnest($1::text::int8[], $2::text[]) as w (rid, words)
+
+-- name: know_tenant
+insert into store_tenant (number, name) values ($1, $2) on conflict (number) do nothing
 
 -- name: read
 select self, rid, ver, tenant, id, content from {current} where self = any($1::int8[]) {within}

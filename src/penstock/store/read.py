@@ -9,13 +9,12 @@ from typing import Any
 from penstock.auth.access import Access
 from penstock.db import Tx
 from penstock.errors import Problem
-from penstock.formats.fhir.searchparams import extract
 from penstock.store.body import Bodies
 from penstock.store.change import ALWAYS, History, Key, Op, Stored, Window
 from penstock.store.compartment import Bounds, bounds, restriction
 from penstock.store.hashing import self_hash, tenant_number
+from penstock.store.index import Index
 from penstock.store.rid import last_updated
-from penstock.store.row import row_of
 from penstock.store.statements import statement
 from penstock.store.tables import Tables, require_type
 
@@ -26,7 +25,8 @@ _LOOKED_AT = 10_000
 class Reader:
     """Everything that only looks. It shares the tables and dictionaries of its Store."""
 
-    def __init__(self, tables: Tables, bodies: Bodies) -> None:
+    def __init__(self, index: Index, tables: Tables, bodies: Bodies) -> None:
+        self.index = index
         self._tables = tables
         self._bodies = bodies
 
@@ -126,7 +126,8 @@ class Reader:
         """Old versions have no search columns: what they were found by is extracted again. Only asked for patients' accesses."""
         if inside is None:
             return True
-        row = row_of(access.tenant, version.type, version.id, extract(version.resource()))
+        indexed = self.index.parameters.extract(version.resource())
+        row = self.index.row(access.tenant, version.type, version.id, indexed)
         return inside.hold(row.pat, row.tok)
 
 

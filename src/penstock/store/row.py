@@ -1,84 +1,128 @@
 """What a resource is found by: its search values, laid out as hot columns, tokens, and rows of the side tables.
 
-Search compiles a query to the same values (see ``search``); what both must agree on is here: how a value becomes a hash.
+Search compiles a query to the same values (see ``search``); what both must agree on is in ``keys``.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
-from penstock.formats.fhir.searchparams import Indexed
-from penstock.store.hashing import h64, param_hash, prefix, self_hash
-from penstock.store.layout import UNIONS, Layout, is_unique, layout
+from penstock.formats.fhir.searchparams import Indexed, Parameters
+from penstock.formats.fhir.ucum import SYSTEM as UCUM
+from penstock.formats.fhir.ucum import canonical
+from penstock.store.hashing import h32, h64, param_hash, prefix, self_hash
+from penstock.store.keys import (
+    LONGEST,
+    PAIR,
+    beginnings,
+    below,
+    codes,
+    common_unit,
+    converted,
+    fold,
+    folders,
+    pair_key,
+    present,
+    reference_token,
+    same_case,
+    system_hash,
+    token,
+    typed_value,
+    unique_value,
+    unit_hash,
+)
+from penstock.store.layout import COLUMNS, UNIONS, Layout, holds_contacts, is_unique, layout
+from penstock.store.words import words_of
+
+__all__ = ["LAYOUT", "UNDATED", "Row", "fold", "index_version", "limits", "micros", "reference_token", "row_of", "system_hash"]
 
 Range = tuple[int, int, float, float]
+
+#: Raise it when the same resource would be laid out otherwise: what is stored is then indexed again.
+LAYOUT = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: The date of a resource that has none: before every date.
 UNDATED = -(2**62)
-#: Longest text that is indexed; longer ones are found by what they begin with.
-LONGEST = 200
-
-_SEPARATOR = "\x1e"
-#: Answered by columns of their own.
-_COLUMNS = frozenset(("_id", "_lastUpdated"))
+#: Ways in which the parts of one composite element may be written that are indexed; one with more is found by its other values.
+_MOST_PAIRS = 400
 
 
 class Row(NamedTuple):
-    """The search side of one version."""
+    """The search side of one version. ``has`` says which parameters have a value, ``ix`` with which parameters it was made."""
 
     pat: int | None
     code: int | None
     dlo: int | None
     dhi: int | None
+    has: int
     tok: list[int]
     ident: list[tuple[int, int]]
     strings: list[tuple[int, str]]
     ranges: list[Range]
+    words: list[int]
+    ix: int = 0
 
 
-def row_of(tenant: str, type: str, id: str, indexed: Indexed) -> Row:
+def index_version(parameters: Parameters, type: str) -> int:
+    """What rows of a type carry when they are made by these parameters and this layout."""
+    return h32(f"{LAYOUT}\x1f{parameters.fingerprint(type)}")
+
+
+def row_of(tenant: str, type: str, id: str, indexed: Indexed, ix: int = 0) -> Row:
     """Lay out the search values of one resource."""
     shape = layout(type)
     tokens: set[int] = set()
+    has = _presence(tenant, shape, indexed, tokens)
     pat = _references(tenant, shape, indexed, tokens)
     if type == "Patient":
         pat = self_hash(tenant, "Patient", id)
     code, ident = _tokens(tenant, shape, indexed, tokens)
-    for param, uri in indexed.uris:
-        tokens.add(h64(prefix(tenant, type, param) + uri))
+    for param, text in indexed.texts:
+        if (type, param) not in UNIONS:
+            tokens.update(beginnings(prefix(tenant, type, param), text))
+    _uris(tenant, type, indexed, tokens)
     dlo, dhi, ranges = _dates(tenant, shape, indexed)
-    _numbers(tenant, type, indexed, ranges)
+    for param, low, high in indexed.numbers:
+        ranges.append((param_hash(tenant, type, param), 0, *limits(low, high)))
+    for param, *quantity in indexed.quantities:
+        if (type, param) not in UNIONS:
+            ranges += quantity_rows(prefix(tenant, type, param), *quantity)
+    for param, latitude, longitude in indexed.positions:
+        ranges.append((param_hash(tenant, type, param), 0, latitude, longitude))
     strings = [(param_hash(tenant, type, param), fold(text)[:LONGEST]) for param, text in indexed.strings]
-    return Row(pat, code, dlo, dhi, list(tokens), ident, list(dict.fromkeys(strings)), ranges)
+    if indexed.composites:
+        _composites(tenant, type, indexed, tokens, strings, ranges)
+    words = words_of(tenant, type, indexed.narrative) if indexed.narrative else []
+    return Row(pat, code, dlo, dhi, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix)
 
 
 def local_references(indexed: Indexed) -> list[tuple[str, str, str]]:
-    """The references to resources of this store: an absolute URL names a resource of another server."""
-    urls = [(param, text.partition("/_history/")[0].split("/")[-2:]) for param, text in indexed.ref_urls if "/" in text]
-    if not urls:
-        return indexed.refs
-    absolute = Counter((param, *ends) for param, ends in urls)
-    local = []
-    for reference in indexed.refs:
-        if absolute[reference]:
-            absolute[reference] -= 1
+    """The references to resources of this store: an absolute URL names a resource of another server, unless it begins as ours do."""
+    return indexed.refs
+
+
+def _presence(tenant: str, shape: Layout, indexed: Indexed, tokens: set[int]) -> int:
+    """A bit for each of R4's own parameters; a token for each other one."""
+    has, bits = 0, shape.bits
+    for param in indexed.params():
+        bit = bits.get(param)
+        if bit is None:
+            tokens.add(present(prefix(tenant, shape.type, param)))
         else:
-            local.append(reference)
-    return local
+            has |= bit
+    return has
 
 
 def _references(tenant: str, shape: Layout, indexed: Indexed, tokens: set[int]) -> int | None:
     """Add the references to the tokens, less what the patient column answers, which is returned."""
     pat = None
-    for param, type, id in local_references(indexed):
+    for param, type, id in indexed.refs:
         if type == "Patient" and param in shape.patients:
             pat = self_hash(tenant, type, id)
         else:
@@ -92,24 +136,48 @@ def _tokens(tenant: str, shape: Layout, indexed: Indexed, tokens: set[int]) -> t
     """Add the tokens; returns the hot code (the first one) and the unique values."""
     hot: int | None = None
     unique: set[tuple[int, int]] = set()
-    for param, system, code in (*indexed.tokens, *indexed.identifiers) if indexed.identifiers else indexed.tokens:
-        if param in _COLUMNS or (shape.type, param) in UNIONS:
+    for param, system, code in indexed.tokens:
+        if param in COLUMNS or (shape.type, param) in UNIONS:
             continue
         start = prefix(tenant, shape.type, param)
         if is_unique(param):
-            unique.add(unique_value(start, system, code))
+            unique.add(unique_value(start, system, code.lower() if holds_contacts(param) else code))
             continue
-        tokens.add(h64(start + code))
-        if system:
-            tokens.add(token(start, system, ""))
-        full = token(start, system or "", code)
+        bare, whole, full = codes(start, system, code)
+        tokens.add(bare)
+        if whole is not None:
+            tokens.add(whole)
         if hot is None and param == shape.code:
             hot = full
         else:
             tokens.add(full)
+    if indexed.identifiers:
+        _identifiers(tenant, shape.type, indexed, tokens, unique)
     for param, system, code in indexed.ref_identifiers:
         unique.add(unique_value(prefix(tenant, shape.type, param + ":identifier"), system, code))
     return hot, list(unique)
+
+
+def _identifiers(tenant: str, type: str, indexed: Indexed, tokens: set[int], unique: set[tuple[int, int]]) -> None:
+    """Values to the ident table; whose they are (their systems) to the tokens."""
+    for param, system, value in indexed.identifiers:
+        start = prefix(tenant, type, param)
+        if is_unique(param):
+            unique.add(unique_value(start, system, value))
+            if system:
+                tokens.add(token(start, system, ""))
+        else:
+            tokens.update(each for each in codes(start, system, value) if each is not None)
+    for param, system, kind, value in indexed.identifier_types:
+        unique.add(typed_value(prefix(tenant, type, param), system or "", kind, value))
+
+
+def _uris(tenant: str, type: str, indexed: Indexed, tokens: set[int]) -> None:
+    for param, uri in indexed.uris:
+        start = prefix(tenant, type, param)
+        tokens.add(h64(start + uri))
+        if not param.startswith("_"):
+            tokens.update(below(start, folder) for folder in folders(uri))
 
 
 def _dates(tenant: str, shape: Layout, indexed: Indexed) -> tuple[int | None, int | None, list[Range]]:
@@ -119,44 +187,70 @@ def _dates(tenant: str, shape: Layout, indexed: Indexed) -> tuple[int | None, in
     for param, first, last in indexed.dates:
         if param == shape.date:
             low, high = micros(first), micros(last)
-        elif param not in _COLUMNS:
+        elif param not in COLUMNS:
             ranges.append((param_hash(tenant, shape.type, param), 0, float(micros(first)), float(micros(last))))
     return low, high, ranges
 
 
-def _numbers(tenant: str, type: str, indexed: Indexed, ranges: list[Range]) -> None:
-    for param, low, high in indexed.numbers:
-        ranges.append((param_hash(tenant, type, param), 0, *limits(low, high)))
-    for param, low, high, _system, code, unit in indexed.quantities:
-        if (type, param) not in UNIONS:
-            ranges.append((param_hash(tenant, type, param), unit_hash(code or unit), *limits(low, high)))
+def quantity_rows(
+    start: str, low: Decimal | None, high: Decimal | None, system: str | None, code: str | None, unit: str | None
+) -> Iterator[Range]:
+    """A quantity as written; and in the common unit of its dimension, unless it is written so (search.html#quantity)."""
+    common = canonical(code) if code and system == UCUM else None
+    if common is None:
+        yield h64(start), unit_hash(code or unit), *limits(low, high)
+        return
+    if common.same:
+        yield h64(start), common_unit(common.key), *limits(low, high)
+        return
+    yield h64(start), unit_hash(code), *limits(low, high)
+    first, last = (None if end is None else common.value(end) for end in (low, high))
+    if (first is None) == (low is None) and (last is None) == (high is None):
+        yield h64(converted(start)), common_unit(common.key), -inf if first is None else first, inf if last is None else last
 
 
-def reference_token(start: str, type: str, id: str) -> int:
-    """The token of a reference under the prefix ``start``."""
-    return h64(f"{start}{type}/{id}")
+def _composites(tenant: str, type: str, indexed: Indexed, tokens: set[int], strings: list[tuple[int, str]], ranges: list[Range]) -> None:
+    """What is found together: hashed parts become one key; the first part that has an order is laid out under that key."""
+    for param, parts in indexed.composites:
+        if (type, param) in UNIONS:
+            continue
+        keys = [prefix(tenant, type, param)]
+        ordered: Indexed | None = None
+        for part in parts:
+            if ways := pair_ways(part):
+                keys = [key + PAIR + way for key in keys for way in ways]
+            elif ordered is None:
+                ordered = part
+            if len(keys) > _MOST_PAIRS:
+                break
+        else:
+            for key in keys:
+                if ordered is None:
+                    tokens.add(h64(key))
+                else:
+                    _ordered_rows(key, ordered, strings, ranges)
 
 
-def token(start: str, system: str, code: str) -> int:
-    """The token of a code in a system under the prefix ``start``; without a code, of every code in it."""
-    return h64(f"{start}{system}{_SEPARATOR}{code}")
+def pair_ways(part: Indexed) -> list[str]:
+    """How the hashed values of a composite's part may be asked for; none when it is a part that has an order."""
+    ways: dict[str, None] = {}
+    for _, system, code in (*part.tokens, *part.identifiers):
+        cased = same_case(system, code)
+        ways[cased] = ways[pair_key("", system or "", cased)] = None
+    for _, type, id in part.refs:
+        ways[f"{type}/{id}"] = None
+    for _, text in (*part.ref_urls, *part.uris):
+        ways[text] = None
+    return list(ways)
 
 
-@lru_cache(maxsize=1024)
-def system_hash(system: str) -> int:
-    """The system of a unique value; the empty one where it has none."""
-    return h64(system)
-
-
-def unique_value(start: str, system: str | None, value: str) -> tuple[int, int]:
-    """An identifier (or telephone number, …) as the ident table holds it."""
-    return h64(start + value), system_hash(system or "")
-
-
-@lru_cache(maxsize=4096)
-def unit_hash(unit: str | None) -> int:
-    """A quantity's unit: its code, else its display; 0 where it has none."""
-    return h64(unit) if unit else 0
+def _ordered_rows(key: str, part: Indexed, strings: list[tuple[int, str]], ranges: list[Range]) -> None:
+    number = h64(key)
+    strings += [(number, fold(text)[:LONGEST]) for _, text in part.strings]
+    ranges += [(number, 0, float(micros(low)), float(micros(high))) for _, low, high in part.dates]
+    ranges += [(number, 0, *limits(low, high)) for _, low, high in part.numbers]
+    for _, *quantity in part.quantities:
+        ranges += quantity_rows(key, *quantity)
 
 
 def micros(moment: datetime) -> int:
@@ -167,10 +261,3 @@ def micros(moment: datetime) -> int:
 def limits(low: Decimal | None, high: Decimal | None) -> tuple[float, float]:
     """A span of numbers as doubles."""
     return -inf if low is None else float(low), inf if high is None else float(high)
-
-
-def fold(text: str) -> str:
-    """Text as string search compares it: without case, marks, and runs of space (search.html#string)."""
-    if not text.isascii():
-        text = "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
-    return " ".join(text.lower().split())

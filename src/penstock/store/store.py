@@ -13,6 +13,7 @@ from penstock.store.batch import Item, State
 from penstock.store.body import Bodies
 from penstock.store.change import Announce, Cause, Change, Written
 from penstock.store.conditional import Condition, Made, condition_of, resolve
+from penstock.store.index import Index
 from penstock.store.read import Reader
 from penstock.store.rid import Rids
 from penstock.store.search.page import Page, Search
@@ -34,7 +35,8 @@ class Store(Reader):
     def __init__(
         self, announce: Announce, *, clock: Clock | None = None, chance: Chance | None = None, search_limit_s: float = 5.0
     ) -> None:
-        super().__init__(Tables(), Bodies())
+        index = Index()
+        super().__init__(index, Tables(index), Bodies())
         clock = clock or SystemClock()
         self._announce = announce
         self._chance = chance or system_chance()
@@ -134,6 +136,7 @@ class Store(Reader):
         for number, task in tasks.items():
             try:
                 state = task.state(states, made)
+                state.index = self.index
                 outcomes[number] = task.do(state, self._rids)
                 used[number] = state
             except Exception as error:

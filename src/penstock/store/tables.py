@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from penstock.db import Database, Tx
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
+from penstock.store.index import Index, note_empty
 from penstock.store.layout import Layout, layout
 
-#: Columns of a current row, in order, with their SQL types. ``pat`` to ``dhi`` and ``num`` are the hot columns (see layout).
+#: Columns of a current row, in order, with their SQL types. ``pat`` to ``dhi`` are the hot columns (see layout), ``has`` and ``ix``
+#: say which parameters have a value and by which the row is indexed (see row).
 COLUMNS: dict[str, str] = {
     "rid": "int8",
     "self": "int8",
@@ -19,6 +21,8 @@ COLUMNS: dict[str, str] = {
     "code": "int8",
     "dlo": "int8",
     "dhi": "int8",
+    "has": "int8",
+    "ix": "int4",
     "tok": "int8[]",
     "id": "text",
     "content": "bytea",
@@ -27,7 +31,7 @@ COLUMNS: dict[str, str] = {
 _TABLES = """
 create table if not exists {current} (
     rid int8 primary key, self int8 not null, ver int4 not null, tenant int4 not null,
-    pat int8, code int8, dlo int8, dhi int8,
+    pat int8, code int8, dlo int8, dhi int8, has int8 not null default 0, ix int4 not null default 0,
     tok int8[] not null, id text not null, content bytea not null
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 alter table {current} alter column content set storage external, alter column tok set statistics 1000;
@@ -72,7 +76,8 @@ def ddl(type: str) -> str:
 class Tables:
     """Which types have tables, as far as this process knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: Index) -> None:
+        self._index = index
         self._ready: set[str] = set()
 
     async def ensure(self, database: Database, types: Iterable[str]) -> None:
@@ -84,6 +89,7 @@ class Tables:
                     await tx.execute("select pg_advisory_xact_lock(hashtext('penstock.store.tables'))")
                     await tx.execute("set local client_min_messages = error; set local lock_timeout = '5s'")
                     await tx.execute(ddl(type))
+                    await note_empty(tx, self._index, type)
             self._ready.add(type)
 
     async def exist(self, tx: Tx, type: str) -> bool:

@@ -16,6 +16,7 @@ from penstock.store.batch import State, Version
 from penstock.store.body import Bodies
 from penstock.store.change import Key
 from penstock.store.hashing import self_hash, tenant_number
+from penstock.store.row import Row
 from penstock.store.statements import SQL, statement
 
 #: By (tenant, key).
@@ -60,7 +61,7 @@ async def flush(tx: Tx, bodies: Bodies, states: Iterable[State]) -> list[State]:
         members = [state for state in members if state.self not in taken]
         await _add_old(tx, bodies, type, members)
         final += [state.added[-1] for state in members]
-    await _add_side_rows(tx, final)
+    await add_side_rows(tx, [(version.rid, version.row) for version in final if version.row])
     return lost
 
 
@@ -81,15 +82,17 @@ async def _put(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -> se
         return set()
     put = await tx.fetch(
         statement("put", type),
-        _numbers([version.rid for _, version, _ in rows]),
-        _numbers([state.self for state, _, _ in rows]),
-        _numbers([version.ver for _, version, _ in rows]),
-        _numbers([tenant_number(state.tenant) for state, _, _ in rows]),
-        _numbers([row.pat for _, _, row in rows]),
-        _numbers([row.code for _, _, row in rows]),
-        _numbers([row.dlo for _, _, row in rows]),
-        _numbers([row.dhi for _, _, row in rows]),
-        [f"{{{str(row.tok)[1:-1]}}}" for _, _, row in rows],
+        numbers([version.rid for _, version, _ in rows]),
+        numbers([state.self for state, _, _ in rows]),
+        numbers([version.ver for _, version, _ in rows]),
+        numbers([tenant_number(state.tenant) for state, _, _ in rows]),
+        numbers([row.pat for _, _, row in rows]),
+        numbers([row.code for _, _, row in rows]),
+        numbers([row.dlo for _, _, row in rows]),
+        numbers([row.dhi for _, _, row in rows]),
+        numbers([row.has for _, _, row in rows]),
+        numbers([row.ix for _, _, row in rows]),
+        [numbers(row.tok) for _, _, row in rows],
         [state.key[1] for state, _, _ in rows],
         [bodies.pack(version.body) for _, version, _ in rows],
         [state.locked for state, _, _ in rows if state.locked is not None],
@@ -99,7 +102,7 @@ async def _put(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -> se
     return {state.self for state, _, _ in rows} - {row["self"] for row in put}
 
 
-def _numbers(values: Sequence[float | None]) -> str:
+def numbers(values: Sequence[float | None]) -> str:
     """An array as text: the driver looks at each element of a list, which costs more than the server's reading of digits."""
     return f"{{{str(values)[1:-1].replace('None', 'null')}}}"
 
@@ -119,11 +122,13 @@ async def _add_old(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -
         )
 
 
-async def _add_side_rows(tx: Tx, versions: Sequence[Version]) -> None:
-    idents = [(*each, version.rid) for version in versions if version.row for each in version.row.ident]
-    strings = [(*each, version.rid) for version in versions if version.row for each in version.row.strings]
-    ranges = [(*each, version.rid) for version in versions if version.row for each in version.row.ranges]
-    for name, rows in (("add_ident", idents), ("add_str", strings), ("add_rng", ranges)):
-        if rows:
-            columns = map(list, zip(*rows, strict=True))
-            await tx.execute(SQL[name], *(column if isinstance(column[0], str) else _numbers(column) for column in columns))
+async def add_side_rows(tx: Tx, rows: Sequence[tuple[int, Row]]) -> None:
+    """What versions, by rid, are found by in the side tables."""
+    idents = [(*each, rid) for rid, row in rows for each in row.ident]
+    strings = [(*each, rid) for rid, row in rows for each in row.strings]
+    ranges = [(*each, rid) for rid, row in rows for each in row.ranges]
+    words = [(rid, numbers(row.words)) for rid, row in rows if row.words]
+    for name, values in (("add_ident", idents), ("add_str", strings), ("add_rng", ranges), ("add_narrative", words)):
+        if values:
+            columns = map(list, zip(*values, strict=True))
+            await tx.execute(SQL[name], *(column if isinstance(column[0], str) else numbers(column) for column in columns))

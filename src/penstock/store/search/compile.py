@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from penstock.errors import Problem
 from penstock.store.layout import UNIONS
-from penstock.store.row import UNDATED
 from penstock.store.search.condition import And, Compared, Condition, Inside, Joined, Not, Open, Or, Selves
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, both, either, opposite
+from penstock.store.search.presence import missing
 from penstock.store.search.types import kind_of
 
 #: Lets every row through, to be decided in memory.
@@ -54,7 +54,7 @@ def _joined(target: Target, link: Joined) -> Fragment:
 def _criterion(target: Target, criterion: Criterion) -> Fragment:
     kind = kind_of(criterion)
     if criterion.modifier == "missing":
-        return _missing(target, criterion)
+        return missing(target, criterion)
     union = UNIONS.get((target.type, criterion.param))
     if union is None:
         return kind.compile(target, criterion)
@@ -62,18 +62,3 @@ def _criterion(target: Target, criterion: Criterion) -> Fragment:
     parts = [replace(criterion, param=param, modifier="" if negative else criterion.modifier) for param in union]
     found = either([kind.compile(target, part) for part in parts])
     return opposite(found) if negative else found
-
-
-def is_missing(criterion: Criterion) -> bool:
-    """What ``:missing`` asks for."""
-    if criterion.values not in (("true",), ("false",)):
-        raise Problem("value", ":missing is true or false", at=criterion.param)
-    return criterion.values == ("true",)
-
-
-def _missing(target: Target, criterion: Criterion) -> Fragment:
-    """Only the hot date knows in SQL whether it is there; other parameters are decided on the resource."""
-    missing = is_missing(criterion)
-    if criterion.param == target.layout.date:
-        return Fragment(f"r.dlo {'=' if missing else '>'} {UNDATED}")
-    return UNDECIDED

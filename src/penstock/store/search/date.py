@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed, date_span
+from penstock.store.hashing import h64
 from penstock.store.row import UNDATED, micros
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, either
@@ -43,28 +45,38 @@ _TESTS: dict[str, Callable[[Span, Span], bool]] = {
 
 def compile(target: Target, criterion: Criterion) -> Fragment:
     """One of the values holds for one of the dates."""
-    return either([_one(target, criterion.param, *wanted(value, target.now)) for value in criterion.values])
+    if criterion.param == target.layout.date:
+        return either([_hot(target, *wanted(value, target.now, criterion.param)) for value in criterion.values])
+    return either([within(target, target.prefix(criterion.param), value, criterion.param) for value in criterion.values])
 
 
-def _one(target: Target, param: str, prefix: str, span: Span) -> Fragment:
+def _hot(target: Target, prefix: str, span: Span) -> Fragment:
     condition = target.fill(CONDITIONS[prefix], "int8", low=span[0], high=span[1])
-    if param == target.layout.date:
-        return Fragment(f"(r.dlo > {UNDATED} and {condition.format(lo='r.dlo', hi='r.dhi')})")
-    condition = f"s.param = {target.param(param)} and {condition.format(lo='s.lo', hi='s.hi')}"
-    return target.in_side_table(condition, "rng", narrow=prefix in NARROW)
+    return Fragment(f"(r.dlo > {UNDATED} and {condition.format(lo='r.dlo', hi='r.dhi')})")
+
+
+def within(target: Target, start: str, value: str, at: str) -> Fragment:
+    """A date that lies under the prefix ``start``."""
+    prefix, span = wanted(value, target.now, at)
+    place = f"s.param = {target.add(h64(start), 'int8')} and s.unit = 0"
+    condition = target.fill(CONDITIONS[prefix], "float8", low=float(span[0]), high=float(span[1]))
+    return target.in_side_table(f"{place} and {condition.format(lo='s.lo', hi='s.hi')}", "rng", narrow=prefix in NARROW)
 
 
 def matches(criterion: Criterion, indexed: Indexed, now: datetime) -> bool:
     """The same, decided in memory."""
     present = [(micros(low), micros(high)) for param, low, high in indexed.dates if param == criterion.param]
-    tests = [wanted(value, now) for value in criterion.values]
+    tests = [wanted(value, now, criterion.param) for value in criterion.values]
     return any(_TESTS[prefix](has, span) for prefix, span in tests for has in present)
 
 
-def wanted(value: str, now: datetime) -> tuple[str, Span]:
+def wanted(value: str, now: datetime, at: str = "") -> tuple[str, Span]:
     """(prefix, span) of a search value; ``ap`` widens by a tenth of the distance from now (search.html#prefix)."""
     prefix, text = cut(value)
-    low, high = date_span(text)
+    try:
+        low, high = date_span(text)
+    except Problem:
+        raise Problem("value", "this is not a date as FHIR writes it", at=at) from None
     first, last = micros(low), micros(high)
     if prefix == "ap":
         wider = abs(micros(now) - first) // 10

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from penstock.formats.fhir.definitions import SearchParam
+from penstock.formats.fhir.searchparams import R4, Parameters
 from penstock.store.hashing import param_hash, prefix, tenant_number
 from penstock.store.layout import Layout, layout
 
@@ -39,6 +42,7 @@ class Target:
     type: str
     now: datetime
     args: list[object] = field(default_factory=list)
+    parameters: Parameters = R4
 
     def add(self, value: object, type: str) -> str:
         """The placeholder of a new argument of SQL type ``type``."""
@@ -60,6 +64,16 @@ class Target:
     @property
     def layout(self) -> Layout:
         return layout(self.type)
+
+    @property
+    def params(self) -> Mapping[str, SearchParam]:
+        """The search parameters of the type."""
+        return self.parameters.of(self.type)
+
+    @property
+    def base(self) -> str:
+        """What absolute references to our own resources begin with."""
+        return self.parameters.base
 
     def fill(self, template: str, type: str, **values: object) -> str:
         """``template`` with the ``{names}`` that occur in it replaced by arguments; the other values stay unused."""

@@ -12,9 +12,9 @@ from penstock.store.change import Key, Resource
 from penstock.store.hashing import self_hash
 from penstock.store.row import fold, local_references, micros
 from penstock.store.search import date
-from penstock.store.search.compile import is_missing
 from penstock.store.search.condition import And, Chain, Compared, Condition, Has, Inside, Joined, Not, Open, Or, Selves
 from penstock.store.search.criterion import Criterion
+from penstock.store.search.presence import is_missing, is_there
 from penstock.store.search.query import Query
 from penstock.store.search.types import Context, kind_of
 
@@ -62,16 +62,8 @@ def holds(condition: Condition, on: Context, decided: Decided) -> bool:
 def _criterion(criterion: Criterion, on: Context) -> bool:
     kind = kind_of(criterion)
     if criterion.modifier == "missing":
-        return _is_there(criterion.param, on.indexed) != is_missing(criterion)
+        return is_there(on.resource["resourceType"], criterion.param, on.indexed) != is_missing(criterion)
     return kind.matches(criterion, on)
-
-
-def _is_there(param: str, indexed: Indexed) -> bool:
-    kinds = (
-        indexed.tokens, indexed.identifiers, indexed.refs, indexed.ref_urls, indexed.ref_identifiers, indexed.strings,
-        indexed.dates, indexed.numbers, indexed.quantities, indexed.uris,
-    )  # fmt: skip
-    return any(value[0] == param for values in kinds for value in values)
 
 
 #: Comparisons of folded text: (has, wanted).

@@ -1,4 +1,7 @@
-"""Reference parameters: ``Type/id``, ``id``, an absolute URL; ``:Type`` and ``:identifier`` (http://hl7.org/fhir/R4/search.html#reference)."""
+"""Reference parameters: ``Type/id``, ``id``, an absolute URL; ``:Type`` and ``:identifier`` (http://hl7.org/fhir/R4/search.html#reference).
+
+A reference to a version is asked for with that version, ``Type/id/_history/2``; canonical ones with or without theirs, ``url|1.0``.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,27 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.hashing import h64, self_hash
-from penstock.store.row import local_references, reference_token, system_hash
+from penstock.store.keys import folders, reference_token, system_hash
 from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.fragment import Fragment, Target, either
+from penstock.store.search.presence import has_value
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+Wanted = tuple[str, str]
+"""(type, id), or ("", text) of what is compared as it is written."""
 
 
 def compile(target: Target, criterion: Criterion) -> Fragment:
     """One of the references is there."""
     if criterion.modifier == "identifier":
         return either([_identifier(target, criterion, value) for value in criterion.values])
+    if criterion.modifier in ("below", "above"):
+        return has_value(target, criterion.param)._replace(exact=False)
     tokens: list[int] = []
     patients: list[int] = []
     start = target.prefix(criterion.param)
-    for type, id in _wanted(criterion):
+    for type, id in wanted(criterion, target.base):
         if type == "Patient" and criterion.param in target.layout.patients:
             patients.append(self_hash(target.tenant, type, id))
         else:
@@ -39,9 +48,12 @@ def matches(criterion: Criterion, indexed: Indexed) -> bool:
         logical = [(system or "", value) for param, system, value in indexed.ref_identifiers if param == criterion.param]
         pairs = [_pair(value, criterion.param) for value in criterion.values]
         return any(value == has and system in (None, had) for system, value in pairs for had, has in logical)
-    present = {(type, id) for param, type, id in local_references(indexed) if param == criterion.param}
-    present.update(("", url) for param, url in indexed.ref_urls if param == criterion.param)
-    return not present.isdisjoint(_wanted(criterion))
+    urls = {url for param, url in indexed.ref_urls if param == criterion.param}
+    if criterion.modifier in ("below", "above"):
+        return any(_in_line(criterion.modifier, plain(value), url) for value in criterion.values for url in urls)
+    present = {(type, id) for param, type, id in indexed.refs if param == criterion.param}
+    present.update(("", url) for url in urls)
+    return not present.isdisjoint(wanted(criterion, indexed.base))
 
 
 def _patients(target: Target, hashes: list[int]) -> Fragment:
@@ -50,24 +62,44 @@ def _patients(target: Target, hashes: list[int]) -> Fragment:
     return Fragment(f"r.pat = any({target.add(hashes, 'int8[]')})", drive="few")
 
 
-def _wanted(criterion: Criterion) -> list[tuple[str, str]]:
-    """(type, id) of each value; type is "" for a URL. An id alone may be of every type that the parameter points at.
+def wanted(criterion: Criterion, base: str) -> list[Wanted]:
+    """What each value means. An id alone may be of every type that the parameter points at; what begins with ``base`` is our own.
 
     A value of a type that it does not point at finds nothing.
     """
-    wanted: list[tuple[str, str]] = []
+    found: list[Wanted] = []
     for value in map(plain, criterion.values):
-        type, slash, id = value.partition("/")
-        if not slash and _ID.fullmatch(value):
-            wanted += [(each, value) for each in criterion.targets or sorted(r4().resource_types)]
+        local = value[len(base) :] if base and value.startswith(base) else value
+        type, slash, id = local.partition("/")
+        if not slash and _ID.fullmatch(local):
+            found += [(each, local) for each in criterion.targets or sorted(r4().resource_types)]
         elif type in r4().resource_types and _ID.fullmatch(id):
             if not criterion.targets or type in criterion.targets:
-                wanted.append((type, id))
+                found.append((type, id))
+        elif type in r4().resource_types and _is_version(id):
+            if not criterion.targets or type in criterion.targets:
+                found.append(("", local))
         elif ":" in value:
-            wanted.append(("", value))
+            found.append(("", value))
         else:
             raise Problem("value", "a reference is written Type/id, id or as an absolute URL", at=criterion.param)
-    return wanted
+    return found
+
+
+def _is_version(rest: str) -> bool:
+    parts = rest.split("/")
+    return len(parts) == 3 and parts[1] == "_history" and bool(_ID.fullmatch(parts[0]) and _ID.fullmatch(parts[2]))
+
+
+def _in_line(modifier: str, wanted: str, url: str) -> bool:
+    """Whether a canonical URL lies below or above another; of one URL, whether its version begins alike or is not named."""
+    (bare, _, version), (own, _, has) = wanted.partition("|"), url.partition("|")
+    if version:
+        return own == bare and (
+            f"{has}.".startswith(f"{version}.") if modifier == "below" else f"{version}.".startswith(f"{has}.") and bool(has)
+        )
+    upper, lower = (bare, own) if modifier == "below" else (own, bare)
+    return upper.rstrip("/") in folders(lower)
 
 
 def _pair(value: str, at: str) -> tuple[str | None, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed
-from penstock.store.row import LONGEST, fold
+from penstock.store.hashing import h64
+from penstock.store.keys import LONGEST, fold
 from penstock.store.search.criterion import Criterion, plain
 from penstock.store.search.fragment import Fragment, Target, either
 
@@ -16,16 +17,18 @@ _NARROW = 3
 
 def compile(target: Target, criterion: Criterion) -> Fragment:
     """One of the texts is there, folded; what folding or cutting lost is checked again."""
-    param = target.param(criterion.param)
-    return either([_one(target, param, criterion, _folded(value)) for value in criterion.values])
+    start = target.prefix(criterion.param)
+    return either([within(target, start, value, criterion.param, criterion.modifier) for value in criterion.values])
 
 
-def _one(target: Target, param: str, criterion: Criterion, text: str) -> Fragment:
-    exact = len(text) < LONGEST and criterion.modifier != "exact"
+def within(target: Target, start: str, value: str, at: str, modifier: str = "") -> Fragment:
+    """A text that lies under the prefix ``start``."""
+    text, param = _folded(value, at), target.add(h64(start), "int8")
+    exact = len(text) < LONGEST and modifier != "exact"
     cut = text[:LONGEST]
-    if criterion.modifier == "exact":
+    if modifier == "exact":
         condition = f"s.val = {target.add(cut, 'text')}"
-    elif criterion.modifier == "contains":
+    elif modifier == "contains":
         condition = f"strpos(s.val, {target.add(cut, 'text')}) > 0"
     else:
         condition = f"s.val >= {target.add(cut, 'text')} and s.val < {target.add(cut + _LAST, 'text')}"
@@ -38,14 +41,14 @@ def matches(criterion: Criterion, indexed: Indexed) -> bool:
     if criterion.modifier == "exact":
         return any(plain(value) in present for value in criterion.values)
     folded = [fold(text) for text in present]
-    wanted = [_folded(value) for value in criterion.values]
+    wanted = [_folded(value, criterion.param) for value in criterion.values]
     if criterion.modifier == "contains":
         return any(part in text for part in wanted for text in folded)
     return any(text.startswith(part) for part in wanted for text in folded)
 
 
-def _folded(value: str) -> str:
+def _folded(value: str, at: str) -> str:
     text = fold(plain(value))
     if not text or "\0" in text:
-        raise Problem("value", "a text to search for has letters in it")
+        raise Problem("value", "a text to search for has letters in it", at=at)
     return text

@@ -7,13 +7,15 @@ To add a type, write ``store/search/<type>.py`` with ``compile`` and ``matches``
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
 from penstock.errors import Problem
-from penstock.formats.fhir.searchparams import Indexed
+from penstock.formats.fhir.searchparams import R4, Indexed, Parameters
 from penstock.store.change import Resource
-from penstock.store.search import date, number, quantity, reference, special, string, token, uri
+from penstock.store.layout import UNIONS
+from penstock.store.search import composite, date, near, number, quantity, reference, special, string, text, token, uri
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target
 
@@ -24,42 +26,62 @@ class Context(NamedTuple):
     indexed: Indexed
     resource: Resource
     now: datetime
+    parameters: Parameters = R4
 
 
 class Kind(NamedTuple):
-    """One type of parameter."""
+    """One type of parameter, and the modifiers that it takes (http://hl7.org/fhir/R4/search.html#modifiers)."""
 
     compile: Callable[[Target, Criterion], Fragment]
     matches: Callable[[Criterion, Context], bool]
+    modifiers: tuple[str, ...] = ()
 
 
+def _composite(target: Target, criterion: Criterion) -> Fragment:
+    return composite.compile(target, criterion, {name: kind.compile for name, kind in TYPES.items()})
+
+
+def _is_composite(criterion: Criterion, on: Context) -> bool:
+    target = Target("", on.resource["resourceType"], on.now, parameters=on.parameters)
+    kinds = {name: _part(kind, on) for name, kind in TYPES.items()}
+    each = UNIONS.get((target.type, criterion.param), (criterion.param,))
+    return any(composite.matches(target, replace(criterion, param=param), on.indexed, kinds) for param in each)
+
+
+def _part(kind: Kind, on: Context) -> Callable[[Criterion, Indexed], bool]:
+    return lambda criterion, indexed: kind.matches(criterion, on._replace(indexed=indexed))
+
+
+#: :in, :not-in, :above and :below of a token are turned into codes before they come here (see ``meaning``).
 TYPES: dict[str, Kind] = {
-    "token": Kind(token.compile, lambda criterion, on: token.matches(criterion, on.indexed)),
-    "string": Kind(string.compile, lambda criterion, on: string.matches(criterion, on.indexed)),
-    "reference": Kind(reference.compile, lambda criterion, on: reference.matches(criterion, on.indexed)),
-    "date": Kind(date.compile, lambda criterion, on: date.matches(criterion, on.indexed, on.now)),
-    "number": Kind(number.compile, lambda criterion, on: number.matches(criterion, on.indexed)),
-    "quantity": Kind(quantity.compile, lambda criterion, on: quantity.matches(criterion, on.indexed)),
-    "uri": Kind(uri.compile, lambda criterion, on: uri.matches(criterion, on.indexed)),
-    "id": Kind(special.compile_id, lambda criterion, on: special.matches_id(criterion, on.resource)),
+    "token": Kind(
+        token.compile,
+        lambda criterion, on: token.matches(criterion, on.indexed),
+        ("not", "text", "in", "not-in", "above", "below", "of-type", "missing"),
+    ),
+    "string": Kind(string.compile, lambda criterion, on: string.matches(criterion, on.indexed), ("exact", "contains", "missing")),
+    "reference": Kind(
+        reference.compile,
+        lambda criterion, on: reference.matches(criterion, on.indexed),
+        ("identifier", "above", "below", "missing"),
+    ),
+    "date": Kind(date.compile, lambda criterion, on: date.matches(criterion, on.indexed, on.now), ("missing",)),
+    "number": Kind(number.compile, lambda criterion, on: number.matches(criterion, on.indexed), ("missing",)),
+    "quantity": Kind(quantity.compile, lambda criterion, on: quantity.matches(criterion, on.indexed), ("missing",)),
+    "uri": Kind(uri.compile, lambda criterion, on: uri.matches(criterion, on.indexed), ("above", "below", "missing")),
+    "composite": Kind(_composite, _is_composite, ("missing",)),
+    "near": Kind(near.compile, lambda criterion, on: near.matches(criterion, on.indexed), ("missing",)),
+    "id": Kind(special.compile_id, lambda criterion, on: special.matches_id(criterion, on.resource), ("not",)),
     "updated": Kind(special.compile_updated, lambda criterion, on: special.matches_updated(criterion, on.resource, on.now)),
+    "text": Kind(text.compile_text, lambda criterion, on: text.matches_text(criterion, on.indexed)),
+    "content": Kind(text.compile_content, lambda criterion, on: text.matches_content(criterion, on.resource)),
 }
-
 
 #: Parameters that are not searched by the type that their definition says.
-KINDS: dict[str, str] = {"_id": "id", "_lastUpdated": "updated"}
+KINDS: dict[str, str] = {"_id": "id", "_lastUpdated": "updated", "_text": "text", "_content": "content", "near": "near"}
 
-#: The modifiers that a type takes (http://hl7.org/fhir/R4/search.html#modifiers); a reference also takes the name of a resource type.
-MODIFIERS: dict[str, tuple[str, ...]] = {
-    "token": ("not", "missing"),
-    "string": ("exact", "contains", "missing"),
-    "reference": ("identifier", "missing"),
-    "date": ("missing",),
-    "number": ("missing",),
-    "quantity": ("missing",),
-    "uri": ("missing",),
-    "id": ("not",),
-}
+#: The modifiers that a type takes; a reference also takes the name of a resource type.
+MODIFIERS: dict[str, tuple[str, ...]] = {name: kind.modifiers for name, kind in TYPES.items()}
 
 
 def kind_of(criterion: Criterion) -> Kind:

@@ -2,66 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from penstock.errors import Problem
 from penstock.formats.fhir.definitions import SearchParam, r4
 from penstock.formats.fhir.path.flow import Flow, Get, flows
 from penstock.formats.fhir.path.generate import Consumer, Writer, emit
 from penstock.formats.fhir.path.parser import parse
+from penstock.formats.fhir.searchparams.components import Component, components, is_of_whole
 from penstock.formats.fhir.searchparams.indexed import Indexed
 from penstock.formats.fhir.searchparams.values import NORMALISE, Normalise, extension_value
 
 Resource = dict[str, Any]
 
 
-def extract(resource: Resource) -> Indexed:
-    """Everything that a resource can be found by. Problem("not-supported") for a type that R4 does not have."""
-    found = Indexed()
-    _extractor(resource["resourceType"])(resource, found)
-    return found
-
-
-@cache
-def _extractor(type: str) -> Callable[[Resource, Indexed], None]:
-    if type not in r4().resource_types:
-        raise Problem("not-supported", "R4 has no such resource type", at="resourceType")
+def extractor(type: str, params: Mapping[str, SearchParam]) -> Callable[[Resource, Indexed], None]:
+    """The function that adds to an :class:`Indexed` what a resource of ``type`` has for each parameter."""
     writer = Writer()
-    emit(writer, "resource", list(_walks(type)))
+    emit(writer, "resource", [walk for param in params.values() for walk in _walks(param, type)])
     return writer.function("extract", "resource, found")
 
 
-def _walks(type: str) -> Iterator[tuple[Flow, Consumer]]:
-    """Every flow of every search parameter of a type, with what is to be done with its values."""
-    for param in r4().search_params(type).values():
-        if not param.expression or param.type not in NORMALISE:
-            continue
-        for flow in flows(parse(param.expression), type):
-            if consumer := _consumer(param, flow, type):
-                yield flow, consumer
+def _walks(param: SearchParam, type: str) -> Iterator[tuple[Flow, Consumer]]:
+    """Every flow of a parameter within a type, with what is to be done with its values."""
+    if not param.expression:
+        return
+    if param.type == "composite":
+        if not (is_of_whole(param, type) or param.code.startswith("combo-")):  # those are the union of two others
+            for flow in flows(parse(param.expression), type):
+                yield flow, _pairs(param, components(param, flow.type, type))
+        return
+    if param.type not in NORMALISE:
+        return
+    for flow in flows(parse(param.expression), type):
+        if consumer := _consumer(param.code, param.type, flow, type, "found"):
+            yield flow, consumer
 
 
-def _consumer(param: SearchParam, flow: Flow, type: str) -> Consumer | None:
-    if param.type == "token" and flow.type == "code":
-        return _coded(param.code, _implied_system(flow, type))
-    normalise = extension_value(param.type) if flow.type == "Extension" else NORMALISE[param.type].get(flow.type)
-    return _normalised(param.code, normalise) if normalise else None
+def _consumer(code: str, kind: str, flow: Flow, type: str, into: str) -> Consumer | None:
+    if kind == "token" and flow.type == "code":
+        return _coded(code, _implied_system(flow, type), into)
+    normalise = extension_value(kind) if flow.type == "Extension" else NORMALISE[kind].get(flow.type)
+    return _normalised(code, normalise, into) if normalise else None
 
 
-def _normalised(code: str, normalise: Normalise) -> Consumer:
+def _normalised(code: str, normalise: Normalise, into: str) -> Consumer:
     def write(writer: Writer, value: str, type: str) -> None:
-        writer.line(f"{writer.constant(normalise)}(found, {code!r}, {value})")
+        writer.line(f"{writer.constant(normalise)}({into}, {code!r}, {value})")
 
     return write
 
 
-def _coded(code: str, system: str | None) -> Consumer:
+def _coded(code: str, system: str | None, into: str) -> Consumer:
     def write(writer: Writer, value: str, type: str) -> None:
-        writer.line(f"found.tokens.append(({code!r}, {system!r}, {value}))")
+        writer.line(f"{into}.tokens.append(({code!r}, {system!r}, {value}))")
 
     return write
+
+
+def _pairs(param: SearchParam, parts: tuple[Component, ...]) -> Consumer:
+    """Each component is gathered within the one element, and what is whole is kept together."""
+
+    def write(writer: Writer, value: str, type: str) -> None:
+        names = []
+        for part in parts:
+            name = writer.fresh("part")
+            names.append(name)
+            writer.line(f"{name} = {writer.constant(Indexed)}(found.base)")
+            holder = "resource" if part.from_root else value
+            found = [(flow, _consumer(param.code, part.kind, flow, part.type, name)) for flow in part.flows]
+            emit(writer, holder, [(flow, consumer) for flow, consumer in found if consumer])
+        writer.line(f"{writer.constant(_keep)}(found, {param.code!r}, ({', '.join(names)},))")
+
+    return write
+
+
+def _keep(found: Indexed, code: str, parts: tuple[Indexed, ...]) -> None:
+    if all(part.params() for part in parts):
+        found.composites.append((code, parts))
 
 
 def _implied_system(flow: Flow, type: str) -> str | None:

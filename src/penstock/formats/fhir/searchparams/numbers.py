@@ -27,11 +27,11 @@ def number_span(value: Decimal | int | float | str) -> tuple[Decimal, Decimal]:
 
 
 def compared(value: Any, comparator: str | None) -> tuple[Bound, Bound]:
-    """The span of a Quantity's value: a comparator opens one side."""
-    low, high = number_span(value)
+    """What a Quantity's value covers: itself, for only a search value is as wide as its digits; a comparator opens one side."""
+    number = value if type(value) is Decimal else Decimal(str(value))
     match comparator:
         case "<" | "<=":
-            return None, high
+            return None, number
         case ">" | ">=":
-            return low, None
-    return low, high
+            return number, None
+    return number, number

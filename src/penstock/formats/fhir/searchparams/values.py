@@ -7,6 +7,7 @@ the value's; a pair that is not listed gives nothing, as the specification has i
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from penstock.formats.fhir.dates import period, span_or_none, timing
@@ -38,8 +39,15 @@ def _concept(found: Indexed, code: str, value: Value) -> None:
 
 
 def _identifier(found: Indexed, code: str, value: Value) -> None:
-    if (written := value.get("value")) is not None:
-        found.identifiers.append((code, value.get("system"), written))
+    if (written := value.get("value")) is None:
+        return
+    found.identifiers.append((code, value.get("system"), written))
+    if (type := value.get("type")) is not None:
+        for coding in type.get("coding") or ():
+            if (symbol := coding.get("code")) is not None:
+                found.identifier_types.append((code, coding.get("system"), symbol, written))
+        if (text := type.get("text")) is not None:
+            found.texts.append((code, text))
 
 
 def _contact(found: Indexed, code: str, value: Value) -> None:
@@ -68,17 +76,23 @@ def _reference(found: Indexed, code: str, value: Value) -> None:
 def _literal(found: Indexed, code: str, text: str) -> None:
     if text.startswith("#"):
         return  # a contained resource is not found by reference
+    if found.base and text.startswith(found.base):
+        text = text[len(found.base) :]
     parts = text.split("/")
-    if "_history" in parts[-2:]:
-        parts = parts[:-2]
-    if len(parts) >= 2 and parts[-2] in r4().resource_types:
-        found.refs.append((code, parts[-2], parts[-1]))
-    if len(parts) > 2 or ":" in parts[0]:
+    versioned = len(parts) > 3 and parts[-2] == "_history"
+    if versioned:
         found.ref_urls.append((code, text))
+        del parts[-2:]
+    if len(parts) == 2 and parts[0] in r4().resource_types:
+        found.refs.append((code, parts[0], parts[1]))
+    else:
+        found.ref_urls.append((code, "/".join(parts) if versioned else text))
 
 
 def _canonical_reference(found: Indexed, code: str, value: str) -> None:
     found.ref_urls.append((code, value))
+    if "|" in value:
+        found.ref_urls.append((code, value.partition("|")[0]))
 
 
 def _resource(found: Indexed, code: str, value: Value) -> None:
@@ -137,6 +151,12 @@ def _number(found: Indexed, code: str, value: Any) -> None:
     found.numbers.append((code, *compared(value, None)))
 
 
+def _position(found: Indexed, code: str, value: Value) -> None:
+    latitude, longitude = value.get("latitude"), value.get("longitude")
+    if latitude is not None and longitude is not None:
+        found.positions.append((code, float(latitude), float(longitude)))
+
+
 def _number_range(found: Indexed, code: str, value: Value) -> None:
     low, high = _limits(value)
     if low is not None or high is not None:
@@ -144,7 +164,7 @@ def _number_range(found: Indexed, code: str, value: Value) -> None:
 
 
 def _limits(value: Value) -> tuple[Any, Any]:
-    """What a Range covers, its ends as precise as they are written."""
+    """What a Range covers."""
     low, high = (value.get("low") or {}).get("value"), (value.get("high") or {}).get("value")
     return (None if low is None else compared(low, None)[0], None if high is None else compared(high, None)[1])
 
@@ -167,8 +187,32 @@ def _range(found: Indexed, code: str, value: Value) -> None:
         found.quantities.append((code, low, high, unit.get("system"), unit.get("code"), unit.get("unit")))
 
 
+def _sampled(found: Indexed, code: str, value: Value) -> None:
+    """The bounds of what was sampled (http://hl7.org/fhir/R4/datatypes.html#SampledData)."""
+    origin: Value = value.get("origin") or {}
+    samples = [number for word in (value.get("data") or "").split(" ") if (number := _decimal(word)) is not None]
+    if samples and (zero := _decimal(origin.get("value"))) is not None:
+        factor = _decimal(value.get("factor")) or Decimal(1)
+        ends = sorted((zero + min(samples) * factor, zero + max(samples) * factor))
+        found.quantities.append((code, ends[0], ends[1], origin.get("system"), origin.get("code"), origin.get("unit")))
+
+
+def _decimal(written: Any) -> Decimal | None:
+    """A number, or None: samples may be E (error), L and U (beyond the limits)."""
+    try:
+        return None if written is None else Decimal(str(written))
+    except InvalidOperation:
+        return None
+
+
 def _uri(found: Indexed, code: str, value: str) -> None:
     found.uris.append((code, value))
+
+
+def _canonical(found: Indexed, code: str, value: str) -> None:
+    found.uris.append((code, value))
+    if "|" in value:
+        found.uris.append((code, value.partition("|")[0]))
 
 
 _TEXTS = ("string", "markdown", "code", "id", "uri", "url", "canonical", "oid", "uuid")
@@ -196,8 +240,9 @@ NORMALISE: dict[str, dict[str, Normalise]] = {
     "string": {"HumanName": _name, "Address": _address, **dict.fromkeys(_TEXTS, _string)},
     "date": {"Period": _period, "Timing": _timing, **dict.fromkeys(_DATES, _date)},
     "number": {"Range": _number_range, **dict.fromkeys(_NUMBERS, _number)},
-    "quantity": {"Money": _money, "Range": _range, **dict.fromkeys(_QUANTITIES, _quantity)},
-    "uri": dict.fromkeys(_TEXTS, _uri),
+    "quantity": {"Money": _money, "Range": _range, "SampledData": _sampled, **dict.fromkeys(_QUANTITIES, _quantity)},
+    "uri": dict.fromkeys(_TEXTS, _uri) | {"canonical": _canonical},
+    "special": {"Location.position": _position},
 }
 
 

@@ -19,6 +19,9 @@ _CHOSEN = (
 )  # fmt: skip
 
 
+_TEMPERATURES = frozenset(("", "Cel", "degF", "degRe"))
+
+
 @dataclass(frozen=True, slots=True)
 class Canonical:
     """How values of one unit are compared: ``key`` names the common unit, ``same`` says that they are in it already."""
@@ -56,6 +59,8 @@ def canonical(code: str) -> Canonical | None:
         unit = parse(code)
     except Problem:
         return None
+    if unit.scale.rpartition(" ")[2] not in _TEMPERATURES:  # logarithms are compared with their own kind
+        return Canonical(code, True, unit, unit)
     key, common = _chosen().get(unit.dimension) or (_spell(unit.dimension), Unit(Fraction(1), unit.dimension))
     return Canonical(key, unit == common, unit, common)
 

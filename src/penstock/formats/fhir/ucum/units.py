@@ -138,7 +138,7 @@ def _table() -> tuple[dict[str, Fraction], dict[str, _Row]]:
     """Prefixes, and units by code."""
     prefixes: dict[str, Fraction] = {}
     units: dict[str, _Row] = {}
-    with files(__package__).joinpath("units.csv").open(encoding="ascii", newline="") as lines:
+    with files(__package__).joinpath("units.csv").open(encoding="ascii") as lines:
         for row in csv.DictReader(lines):
             if row["kind"] == "prefix":
                 prefixes[row["code"]] = Fraction(row["value"])
