@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from penstock.api.operations import convert, document, everything, expand, lastn, lookup, meta, validate_code
+from penstock.api.operations import (
+    closure,
+    convert,
+    document,
+    everything,
+    expand,
+    find_matches,
+    graphql,
+    lastn,
+    lookup,
+    meta,
+    subsumes,
+    translate,
+    validate_code,
+)
 from penstock.api.operations.call import Call, answer, answer_parameters, handler
 from penstock.api.operations.operation import HL7, Level, Operation, Parameter, definition
 from penstock.api.router import Route
@@ -18,16 +32,21 @@ __all__ = ["HL7", "OPERATIONS", "Call", "Operation", "Parameter", "answer", "ans
 
 #: Every operation that is served.
 OPERATIONS: tuple[Operation, ...] = (
+    closure.CLOSURE,
     convert.CONVERT,
     document.DOCUMENT,
     everything.ENCOUNTER_EVERYTHING,
     everything.PATIENT_EVERYTHING,
     expand.EXPAND,
+    find_matches.FIND_MATCHES,
+    graphql.GRAPHQL,
     lastn.LASTN,
     lookup.LOOKUP,
     meta.META,
     meta.META_ADD,
     meta.META_DELETE,
+    subsumes.SUBSUMES,
+    translate.TRANSLATE,
     validate_code.CODE_SYSTEM_VALIDATE_CODE,
     validate_code.VALUE_SET_VALIDATE_CODE,
 )
