@@ -22,12 +22,13 @@ SMALLEST: dict[str, Resource] = {
     "Encounter": {"status": "planned", "class": {"code": "AMB"}},
     "Binary": {"contentType": "text/plain", "data": "eA=="},
 }
+JSON_PATCH = {"content-type": "application/json-patch+json"}
 #: An interaction to the call that proves it, at a resource ``one`` that exists.
 PROOFS: dict[str, Call] = {
     "read": lambda client, type_: client.get(f"/fhir/{type_}/one"),
     "vread": lambda client, type_: client.get(f"/fhir/{type_}/one/_history/1"),
     "update": lambda client, type_: client.put(f"/fhir/{type_}/one", json=smallest(type_) | {"id": "one"}),
-    "patch": lambda client, type_: client.patch(f"/fhir/{type_}/one", json=[]),
+    "patch": lambda client, type_: client.patch(f"/fhir/{type_}/one", content=b"[]", headers=JSON_PATCH),
     "delete": lambda client, type_: client.delete(f"/fhir/{type_}/one"),
     "history-instance": lambda client, type_: client.get(f"/fhir/{type_}/one/_history"),
     "history-type": lambda client, type_: client.get(f"/fhir/{type_}/_history"),

@@ -10,7 +10,8 @@ from typing import Any
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, TypeDef, r4
 from penstock.formats.fhir.patch import typed
-from penstock.formats.fhir.patch.paths import Place, container, places
+from penstock.formats.fhir.patch.paths import Place, container, find, require_path
+from penstock.formats.fhir.patch.remove import remove, remove_at
 
 Resource = dict[str, Any]
 
@@ -82,7 +83,7 @@ def _operation(given: Any, at: str) -> _Operation:
     for name in ("path", *_NEEDED[verb]):
         if name not in found:
             raise Problem("required", f"an operation of this type has a {name}", at=at)
-    container(texts["path"], "Resource")  # a path that cannot be read is found now
+    require_path(texts["path"], at)
     return _Operation(verb, texts["path"], texts.get("name"), found.get("value"), numbers, at)
 
 
@@ -126,11 +127,11 @@ def _insert(resource: Resource, operation: _Operation) -> None:
 
 
 def _delete(resource: Resource, operation: _Operation) -> None:
-    found = places(operation.path, resource["resourceType"])(resource)
+    found = find(operation.path, resource)
     if len(found) > 1:
         raise _several(operation)
     if found:
-        _take(resource, _not_root(found[0], operation))
+        remove(resource, _not_root(found[0], operation))
 
 
 def _replace(resource: Resource, operation: _Operation) -> None:
@@ -141,7 +142,7 @@ def _replace(resource: Resource, operation: _Operation) -> None:
     element = _element(definition, str(name), operation)
     new = _value(operation, element, definition)
     if isinstance(index, int):
-        _remove_at(holder, element.name, index)
+        remove_at(holder, element.name, index)
         typed.insert(holder, new, index)
     else:
         for each in _names(definition, element):
@@ -173,7 +174,7 @@ _VERBS: dict[str, Callable[[Resource, _Operation], None]] = {
 
 
 def _one(resource: Resource, operation: _Operation) -> Place:
-    found = places(operation.path, resource["resourceType"])(resource)
+    found = find(operation.path, resource)
     if len(found) > 1:
         raise _several(operation)
     if not found:
@@ -192,39 +193,37 @@ def _not_root(place: Place, operation: _Operation) -> Place:
 
 
 def _object(resource: Resource, place: Place, operation: _Operation) -> tuple[Resource, TypeDef]:
-    """The object at a place, with its type. A primitive is the object of its id and extensions."""
+    """The object at a place, with its type. A primitive is the object of its id and extensions, made where there is none."""
     value: Any = resource
     definition = r4().type(resource["resourceType"])
     for number, step in enumerate(place):
         if isinstance(step, str):
             element = definition.find(step) if definition else None
             if element is not None and element.primitive:
-                return _sibling(value, place[number:]), _defined("Element")
+                return _sibling(value, place[number:]), _element_type()
             definition = r4().type(element.type) if element else None
         value = value[step]
-        if isinstance(value, dict) and isinstance(value.get("resourceType"), str) and definition and definition.name == "Resource":
-            definition = r4().type(value["resourceType"])
+        if definition and definition.name == "Resource" and isinstance(value, dict):
+            definition = r4().type(str(value.get("resourceType")))
     if not isinstance(value, dict) or definition is None:
         raise Problem("value", "the path is not that of an element with elements in it", at=operation.at)
     return value, definition
 
 
 def _sibling(holder: Resource, rest: Place) -> Resource:
-    """The object beside a primitive, made where there is none."""
     name = f"_{rest[0]}"
     if len(rest) == 1:
         found: Resource = holder.setdefault(name, {})
         return found
-    siblings = holder.setdefault(name, [])
-    siblings += [None] * (int(rest[1]) + 1 - len(siblings))
-    if siblings[int(rest[1])] is None:
-        siblings[int(rest[1])] = {}
-    made: Resource = siblings[int(rest[1])]
+    siblings, index = holder.setdefault(name, []), int(rest[1])
+    siblings += [None] * (max(index + 1, len(holder[str(rest[0])])) - len(siblings))
+    siblings[index] = siblings[index] or {}
+    made: Resource = siblings[index]
     return made
 
 
-def _defined(type: str) -> TypeDef:
-    definition = r4().type(type)
+def _element_type() -> TypeDef:
+    definition = r4().type("Element")
     assert definition is not None
     return definition
 
@@ -238,8 +237,8 @@ def _element(definition: TypeDef, name: str, operation: _Operation) -> Element:
 
 def _list(resource: Resource, operation: _Operation) -> tuple[Resource, TypeDef, Element, int]:
     """The object that holds the list of a path, its type, the element that the list is, and how long it is."""
-    path, name = container(operation.path, resource["resourceType"])
-    found = places(path, resource["resourceType"])(resource)
+    path, name = container(operation.path, operation.at)
+    found = find(path, resource) if path else [()]
     if len(found) != 1:
         raise Problem("value", "the path is that of one list in the resource", at=operation.at)
     holder, definition = _object(resource, found[0], operation)
@@ -263,36 +262,3 @@ def _names(definition: TypeDef, element: Element) -> list[str]:
 
 def _put(holder: Resource, new: typed.Value) -> None:
     holder.update({name: each for name, each in ((new.name, new.value), ("_" + new.name, new.sibling)) if each is not None})
-
-
-# taking away
-
-
-def _take(resource: Resource, place: Place) -> None:
-    """Remove what is at a place, and whatever is empty without it: FHIR has no empty elements."""
-    *above, last = place
-    if isinstance(last, int):
-        holder = _walk(resource, above[:-1])
-        _remove_at(holder, str(above[-1]), last)
-        above = above[:-1]
-    else:
-        holder = _walk(resource, above)
-        holder.pop(last, None)
-        holder.pop("_" + str(last), None)
-    if not holder and above:
-        _take(resource, tuple(above))
-
-
-def _walk(value: Any, place: list[str | int]) -> Any:
-    for step in place:
-        value = value[step]
-    return value
-
-
-def _remove_at(holder: Resource, name: str, index: int) -> None:
-    """Take one item out of an array and out of the array of its extensions; what has nothing left goes."""
-    for each in (name, "_" + name):
-        if each in holder:
-            holder[each] = holder[each][:index] + holder[each][index + 1 :]
-            if all(item is None for item in holder[each]):
-                del holder[each]
