@@ -82,7 +82,7 @@ def row_of(tenant: str, type: str, id: str, indexed: Indexed, ix: int = 0) -> Ro
     pat = _references(tenant, shape, indexed, tokens)
     if type == "Patient":
         pat = self_hash(tenant, "Patient", id)
-    code, ident = _tokens(tenant, shape, indexed, tokens)
+    hot, ident = _tokens(tenant, shape, indexed, tokens)
     for param, text in indexed.texts:
         if (type, param) not in UNIONS:
             tokens.update(beginnings(prefix(tenant, type, param), text))
@@ -90,16 +90,16 @@ def row_of(tenant: str, type: str, id: str, indexed: Indexed, ix: int = 0) -> Ro
     dlo, dhi, ranges = _dates(tenant, shape, indexed)
     for param, low, high in indexed.numbers:
         ranges.append((param_hash(tenant, type, param), 0, *limits(low, high)))
-    for param, *quantity in indexed.quantities:
+    for param, low, high, system, code, unit in indexed.quantities:
         if (type, param) not in UNIONS:
-            ranges += quantity_rows(prefix(tenant, type, param), *quantity)
+            ranges += quantity_rows(prefix(tenant, type, param), low, high, system, code, unit)
     for param, latitude, longitude in indexed.positions:
         ranges.append((param_hash(tenant, type, param), 0, latitude, longitude))
     strings = [(param_hash(tenant, type, param), fold(text)[:LONGEST]) for param, text in indexed.strings]
     if indexed.composites:
         _composites(tenant, type, indexed, tokens, strings, ranges)
     words = words_of(tenant, type, indexed.narrative) if indexed.narrative else []
-    return Row(pat, code, dlo, dhi, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix)
+    return Row(pat, hot, dlo, dhi, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix)
 
 
 def local_references(indexed: Indexed) -> list[tuple[str, str, str]]:
@@ -247,10 +247,10 @@ def pair_ways(part: Indexed) -> list[str]:
 def _ordered_rows(key: str, part: Indexed, strings: list[tuple[int, str]], ranges: list[Range]) -> None:
     number = h64(key)
     strings += [(number, fold(text)[:LONGEST]) for _, text in part.strings]
-    ranges += [(number, 0, float(micros(low)), float(micros(high))) for _, low, high in part.dates]
-    ranges += [(number, 0, *limits(low, high)) for _, low, high in part.numbers]
-    for _, *quantity in part.quantities:
-        ranges += quantity_rows(key, *quantity)
+    ranges += [(number, 0, float(micros(first)), float(micros(last))) for _, first, last in part.dates]
+    ranges += [(number, 0, *limits(*ends)) for _, *ends in part.numbers]
+    for _, low, high, system, code, unit in part.quantities:
+        ranges += quantity_rows(key, low, high, system, code, unit)
 
 
 def micros(moment: datetime) -> int:

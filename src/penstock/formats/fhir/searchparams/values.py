@@ -241,7 +241,7 @@ NORMALISE: dict[str, dict[str, Normalise]] = {
     "date": {"Period": _period, "Timing": _timing, **dict.fromkeys(_DATES, _date)},
     "number": {"Range": _number_range, **dict.fromkeys(_NUMBERS, _number)},
     "quantity": {"Money": _money, "Range": _range, "SampledData": _sampled, **dict.fromkeys(_QUANTITIES, _quantity)},
-    "uri": dict.fromkeys(_TEXTS, _uri) | {"canonical": _canonical},
+    "uri": {**dict.fromkeys(_TEXTS, _uri), "canonical": _canonical},
     "special": {"Location.position": _position},
 }
 
