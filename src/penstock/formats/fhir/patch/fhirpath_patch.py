@@ -127,7 +127,7 @@ def _insert(resource: Resource, operation: _Operation) -> None:
 
 
 def _delete(resource: Resource, operation: _Operation) -> None:
-    found = find(operation.path, resource)
+    found = find(operation.path, resource, operation.at)
     if len(found) > 1:
         raise _several(operation)
     if found:
@@ -174,7 +174,7 @@ _VERBS: dict[str, Callable[[Resource, _Operation], None]] = {
 
 
 def _one(resource: Resource, operation: _Operation) -> Place:
-    found = find(operation.path, resource)
+    found = find(operation.path, resource, operation.at)
     if len(found) > 1:
         raise _several(operation)
     if not found:
@@ -238,7 +238,7 @@ def _element(definition: TypeDef, name: str, operation: _Operation) -> Element:
 def _list(resource: Resource, operation: _Operation) -> tuple[Resource, TypeDef, Element, int]:
     """The object that holds the list of a path, its type, the element that the list is, and how long it is."""
     path, name = container(operation.path, operation.at)
-    found = find(path, resource) if path else [()]
+    found = find(path, resource, operation.at) if path else [()]
     if len(found) != 1:
         raise Problem("value", "the path is that of one list in the resource", at=operation.at)
     holder, definition = _object(resource, found[0], operation)

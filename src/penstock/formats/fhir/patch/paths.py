@@ -39,10 +39,14 @@ def require_path(path: str, at: str) -> None:
     parse(path)
 
 
-def find(path: str, resource: Resource) -> list[Place]:
+def find(path: str, resource: Resource, at: str) -> list[Place]:
     """Where the elements are that a path selects; what is inside of a primitive (``birthDate.extension``) is in its ``_sibling``."""
     type = resource["resourceType"]
-    return [_in_json(place, resource, r4().type(type)) for place in places(path, type)(resource)]
+    try:
+        found = places(path, type)(resource)
+    except Problem as problem:
+        raise Problem(problem.code, problem.text, at=at) from None
+    return [_in_json(place, resource, r4().type(type)) for place in found]
 
 
 def _in_json(place: Place, value: Any, definition: TypeDef | None) -> Place:
