@@ -50,7 +50,7 @@ class Builder:
 
     def build(self, node: Node, scope: Scope, want: Want = "item") -> Value:
         """Write what computes a node."""
-        before, self.writer.place = self.writer.place, node.place or self.writer.place
+        before, self.writer.place = self.writer.place, node.place
         try:
             if self.writer.loops and not self._steps and isinstance(node, _KEPT) and _closed(node, scope):
                 return self._once(node, scope, want)
@@ -66,7 +66,7 @@ class Builder:
             return scope.this, scope
         if not isinstance(node, (Member, Call, Index)):
             return self.build(node, scope, want), scope
-        before, self.writer.place = self.writer.place, node.place or self.writer.place
+        before, self.writer.place = self.writer.place, node.place
         try:
             return self._link(node, scope, want)
         finally:

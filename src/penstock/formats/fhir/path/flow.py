@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, r4
-from penstock.formats.fhir.path.nodes import Binary, Call, Empty, Index, Literal, Member, Node, TypeTest, Unary, Variable
+from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Empty, Index, Literal, Member, Node, TypeTest, Unary, Variable
+from penstock.formats.fhir.path.program import of_node
+from penstock.formats.fhir.path.values import NOTHING
 
 #: The type of something that only the data tells: a contained resource, the value of a Parameters entry.
 ANY = "Resource"
-BOOLEAN = "System.Boolean"
 
 #: A choice inside a choice multiplies; the search parameters of R4 need 20.
 MOST_FLOWS = 1000
@@ -71,7 +72,7 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """The one system value of an operator or function, read at ``type``."""
+    """The values of an operator or function, read at ``type``."""
 
     node: Node
     type: str
@@ -111,8 +112,8 @@ def _flows(node: Node | None, type: str) -> tuple[Flow, ...]:
             return _of_type(operand, wanted, type)
         case Binary("|", left, right):
             return flows(left, type) + flows(right, type)
-        case Binary() | Call() | TypeTest() | Literal() | Unary():
-            return (Flow((Compute(node, type),), _computed(node)),)
+        case Binary() | Call() | TypeTest() | Literal() | Unary() | Constant():
+            return _computed(node, type)
     raise Problem("not-supported", "this part of FHIRPath is not supported")
 
 
@@ -229,8 +230,12 @@ def _exactly(count: int, arguments: tuple[Node, ...]) -> tuple[Node, ...]:
     return arguments
 
 
-def _computed(node: Node) -> str:
-    return f"System.{node.kind}" if isinstance(node, Literal) else BOOLEAN
+def _computed(node: Node, type: str) -> tuple[Flow, ...]:
+    """What is no walk, as far as its type is known before it runs."""
+    gives = of_node(node, type).gives
+    if gives is None:
+        raise Problem("not-supported", "the expression gives values of types that only the data tell")
+    return () if gives == NOTHING else (Flow((Compute(node, type),), gives),)
 
 
 _WALKS = {

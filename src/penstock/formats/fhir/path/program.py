@@ -10,6 +10,8 @@ from penstock.errors import Problem
 from penstock.formats.fhir.path.build import Builder
 from penstock.formats.fhir.path.env import NOWHERE, Env
 from penstock.formats.fhir.path.items import Item, plain, resource, system_type, truth, truth_of
+from penstock.formats.fhir.path.lexer import where
+from penstock.formats.fhir.path.nodes import Node
 from penstock.formats.fhir.path.parser import parse
 from penstock.formats.fhir.path.values import BOOLEAN, Scope, Value
 
@@ -19,13 +21,16 @@ Place = tuple[str | int, ...]
 class Program:
     """A compiled expression, read at something of ``type``: a resource, an element, or a primitive value."""
 
-    __slots__ = ("_evaluate", "_result", "expression", "true", "type")
+    __slots__ = ("_evaluate", "_result", "expression", "gives", "true", "type")
+
+    #: The type of all that it finds, when the definitions alone tell it.
+    gives: str | None
 
     #: Whether it is true: the one answer, or None for nothing.
     true: Callable[..., bool | None]
 
     def __init__(self, expression: str, type: str, builder: Builder, result: Value) -> None:
-        self.expression, self.type, self._result = expression, type, result
+        self.expression, self.type, self.gives, self._result = expression, type, result.type, result
         self._evaluate = builder.function(result)
         if result.type is None and builder.focus.type is None:
             self._evaluate = _at_items(self._evaluate)
@@ -48,10 +53,9 @@ class Program:
 
     def typed(self, focus: Any, env: Env = NOWHERE) -> list[tuple[str, Any]]:
         """Everything that it finds with its type: ``("dateTime", "2014")``, ``("System.Integer", 3)``."""
-        static = self._result.type
         found = []
         for item in self.found(focus, env):
-            name = item.type if isinstance(item, Item) else static or f"System.{system_type(item)}"
+            name = item.type if isinstance(item, Item) else self.gives or f"System.{system_type(item)}"
             found.append((name, plain(item)))
         return found
 
@@ -69,16 +73,22 @@ def program(expression: str, type: str, *, strict: bool = False) -> Program:
     too long or nested too deep. ``strict`` refuses what is doubtful: another type's path, ``as`` of several items, picking by place where
     there is no order.
     """
-    return _compiled(expression, type, strict=strict, places=False)
+    return _compiled(expression, parse(expression), type, strict=strict)
 
 
-def _compiled(expression: str, type: str, *, strict: bool, places: bool) -> Program:
+def _compiled(expression: str, node: Node, type: str, *, strict: bool = False, places: bool = False) -> Program:
     try:
         builder = Builder(expression, type, strict=strict, places=places)
-        result = builder.build(parse(expression), Scope(builder.focus))
+        result = builder.build(node, Scope(builder.focus))
         return Program(expression, type, builder, result)
     except RecursionError:
         raise Problem("too-costly", "the expression is nested too deep") from None
+
+
+@lru_cache(maxsize=1024)
+def of_node(node: Node, type: str) -> Program:
+    """The program of a part of an expression."""
+    return _compiled("", node, type)
 
 
 @lru_cache(maxsize=1024)
@@ -87,12 +97,12 @@ def places(expression: str, type: str) -> Callable[[dict[str, Any]], list[Place]
 
     What is computed, and so has no place, is Problem("invalid").
     """
-    compiled = _compiled(expression, type, strict=False, places=True)
+    compiled = _compiled(expression, parse(expression), type, places=True)
 
     def find(focus: dict[str, Any]) -> list[Place]:
         found = compiled.found(Item(focus, type))
         if any(not isinstance(item, Item) for item in found):
-            raise Problem("invalid", "the expression computes values; it does not select elements")
+            raise Problem("invalid", "the expression computes values; it does not select elements", at=where(expression, 0))
         return [item.place for item in found]
 
     return find

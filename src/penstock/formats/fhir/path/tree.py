@@ -183,6 +183,19 @@ def refers(item: Any, wanted: str) -> bool:
     return isinstance(reference, dict) and reference.get("type") == wanted
 
 
+def items(holder: Any, name: str) -> list[Any]:
+    """The values of a property where only the data tells the type: choices by their stem, lists spread. What search walks by."""
+    if not isinstance(holder, dict):
+        return []
+    value = holder.get(name)
+    if value is None:
+        stems = [key for key in holder if key.startswith(name) and key[len(name) : len(name) + 1].isupper()]
+        value = holder[stems[0]] if len(stems) == 1 else None
+    if isinstance(value, list):
+        return [each for each in value if each is not None]
+    return [] if value is None else [value]
+
+
 def resolves_to(run: Run, items: Many, wanted: str) -> bool | None:
     """``resolve() is …`` of one reference: what it leads to, or, where it leads nowhere, what it says."""
     if len(items) != 1:
