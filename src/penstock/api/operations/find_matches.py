@@ -34,7 +34,7 @@ def _property(parts: Any) -> tuple[str, str]:
     return parts.one("code"), as_text(parts.one("value"))
 
 
-_PROPERTY = Parameter("property", most=None, use="out", parts=(Parameter("code", "code", use="out"), Parameter("value", "*", use="out")))
+_PROPERTY = Parameter("property", most=None, use="out", parts=(Parameter("code", "code", use="out"), Parameter("value", "Element", use="out")))
 
 FIND_MATCHES = Operation(
     "find-matches",
@@ -53,8 +53,8 @@ FIND_MATCHES = Operation(
             text="A property that the codes have",
             parts=(
                 Parameter("code", "code", 1, text="Which property"),
-                Parameter("value", "*", 1, text="Its value"),
-                Parameter("subproperty", most=None, parts=(Parameter("code", "code"), Parameter("value", "*"))),
+                Parameter("value", "Element", 1, text="Its value"),
+                Parameter("subproperty", most=None, parts=(Parameter("code", "code"), Parameter("value", "Element"))),
             ),
         ),
         Parameter("exact", "boolean", 1, text="Whether a code must have all properties, or some"),
