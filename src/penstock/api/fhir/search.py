@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from penstock.api.fhir.searchset import Shape, searchset
-from penstock.api.fhir.subject import fhir_reply, id_of, pretty_wanted, type_of
-from penstock.api.negotiate import preference, require_form, want_fhir
+from penstock.api.fhir.searchset import searchset
+from penstock.api.fhir.subject import fhir_reply, id_of, type_of
+from penstock.api.negotiate import preference, require_form
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request, decode_form
@@ -64,36 +64,31 @@ async def _of_type(parts: Parts, request: Request, given: Pairs) -> Reply:
     async def ask(tx: Tx, lenient: bool) -> Page:
         return await parts.store.search(tx, request.access, type_, given, lenient=lenient)
 
-    return await _answer(parts, request, f"/{type_}", given, ask)
+    return await _answer(parts, request, f"/{type_}", ask)
 
 
 async def _of_all(parts: Parts, request: Request, given: Pairs) -> Reply:
     async def ask(tx: Tx, lenient: bool) -> Page:
         return await parts.store.search_all(tx, request.access, given, lenient=lenient)
 
-    return await _answer(parts, request, "", given, ask)
+    return await _answer(parts, request, "", ask)
 
 
 async def _of_compartment(parts: Parts, request: Request, given: Pairs) -> Reply:
-    """The resource that the compartment is named by must be one that the caller may read."""
     type_, id_, member = type_of(request), id_of(request), request.params["member"]
     if member != "*" and member not in r4().resource_types:
         raise Problem("not-found", "FHIR R4 has no such resource type")
 
     async def ask(tx: Tx, lenient: bool) -> Page:
-        if (type_, id_) not in await parts.store.read_many(tx, request.access, [(type_, id_)]):
-            raise Problem("not-found", "there is no such resource")
         if member == "*":
             return await parts.store.search_all(tx, request.access, given, lenient=lenient, within=(type_, id_))
         return await parts.store.search(tx, request.access, member, given, lenient=lenient, within=(type_, id_))
 
-    return await _answer(parts, request, f"/{type_}/{id_}/{member}", given, ask)
+    return await _answer(parts, request, f"/{type_}/{id_}/{member}", ask)
 
 
-async def _answer(parts: Parts, request: Request, path: str, given: Pairs, ask: Ask) -> Reply:
-    want_fhir(request)
-    shape = Shape.of(given)
+async def _answer(parts: Parts, request: Request, path: str, ask: Ask) -> Reply:
     lenient = preference(request.header(b"prefer")).handling == "lenient"
     async with parts.database.transaction(readonly=True) as tx:
         page = await ask(tx, lenient)
-    return fhir_reply(200, searchset(request.base, path, page, shape), pretty=pretty_wanted(request))
+    return fhir_reply(200, searchset(request.base, path, page))

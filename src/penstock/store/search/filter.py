@@ -33,7 +33,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """``path operator value``"""
 
     path: tuple[Step, ...]
@@ -57,7 +57,7 @@ class Negation:
     of: Expression
 
 
-Expression = Test | Logic | Negation
+Expression = Comparison | Logic | Negation
 
 
 def parse(text: str) -> Expression:
@@ -78,7 +78,7 @@ def bind(reader: Reader, type: str, expression: Expression, depth: int = 0) -> C
             return Or((bind(reader, type, left, depth), bind(reader, type, right, depth)))
         case Negation(of):
             return Not(bind(reader, type, of, depth))
-        case Test(path, operator, value):
+        case Comparison(path, operator, value):
             return _path(reader, type, path, operator, value, depth)
 
 
@@ -168,7 +168,7 @@ class _Parser:
         operator = self._match(_NAME)
         if operator not in OPERATORS:
             raise Problem("value", "this is no comparison of _filter", at="_filter")
-        return Test(path, operator, self._value())
+        return Comparison(path, operator, self._value())
 
     def _closed(self, depth: int, end: str) -> Expression:
         inner = self.filter(depth + 1)

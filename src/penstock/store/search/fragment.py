@@ -126,4 +126,6 @@ def opposite(fragment: Fragment) -> Fragment:
 
     Where the condition lets through too much, its opposite in SQL would let through too little: then everything is looked at again.
     """
-    return Fragment(f"({fragment.sql}) is not true") if fragment.exact else Fragment("true", exact=False)
+    if fragment.exact:
+        return Fragment(f"({fragment.sql}) is not true")
+    return Fragment(f"({fragment.sql} or true)", exact=False)  # its arguments must still be used

@@ -38,9 +38,9 @@ class Entry(NamedTuple):
 class Page(NamedTuple):
     """One page.
 
-    ``links`` are relations and the ``_cursor`` of each: next, previous, last; self, where it has one. ``used`` are the pairs for the self link, ``ignored`` the
-    names of parameters that were left out, ``notes`` what else to tell the caller. ``total`` is there when it was asked for, or is known
-    without counting.
+    ``links`` are relations and the ``_cursor`` of each: next, previous, last; self, where it has one. ``used`` are the pairs for the self
+    link, ``ignored`` the names of parameters that were left out, ``notes`` what else to tell the caller. ``total`` is there when it was
+    asked for, or is known without counting.
     """
 
     entries: list[Entry]

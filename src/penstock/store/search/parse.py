@@ -57,6 +57,8 @@ def parse_all(types: Sequence[str], query: str | Pairs, *, lenient: bool = False
                 continue
         if name != "_cursor":
             used.append((name, value))
+    if ("_summary", "text") in used and ("includes" in controls or "revincludes" in controls):
+        raise Problem("invalid", "_summary=text brings no other resources: it is not mixed with includes", at="_summary")
     shared = Query("", used=tuple(used), ignored=tuple(ignored), **controls)
     return [_query(shared, type, [each[number] for each in chosen]) for number, type in enumerate(types)]
 

@@ -1,7 +1,7 @@
 """Names of parameters that lead to other resources: ``subject:Patient.organization.name`` and ``_has:Observation:patient:code``.
 
 See http://hl7.org/fhir/R4/search.html#chaining and #has. A reference that may point at several types is followed to each of them that
-has the next parameter.
+has the next parameter, and takes it so.
 """
 
 from __future__ import annotations
@@ -53,13 +53,16 @@ class Reader:
         if wanted and wanted not in param.targets:
             raise Problem("not-supported", "this parameter does not point at that resource type", at=code)
         inner: list[tuple[str, Condition]] = []
+        refused: list[Problem] = []
         for target in (wanted,) if wanted else param.targets:
             try:
                 inner.append((target, read(target)))
-            except Unknown:
-                continue
+            except Problem as problem:
+                if problem.code != "not-supported":
+                    raise
+                refused.append(problem)
         if not inner:
-            raise Unknown
+            raise next((each for each in refused if not isinstance(each, Unknown)), Unknown())
         return Chain(code, tuple(inner))
 
     def _has(self, type: str, name: str, value: str, depth: int) -> Condition:
