@@ -92,6 +92,25 @@ def mock(
 
 
 @app.command()
+def fetch(
+    partner: Annotated[str, typer.Argument(help="Name of a partner of the site.")],
+    query: Annotated[str, typer.Argument(help="What to ask it, such as 'Patient?family=Moss' or Patient/1.")],
+    site: Site = None,
+    most: Annotated[int, typer.Option(help="Resources at most.")] = 1000,
+) -> None:
+    """Search a partner's FHIR server as its file in the site says, and print what it has, one resource a line."""
+    from penstock.formats.fhir.json import encode
+    from penstock.site import load_site
+    from penstock.workbench.fetch import fetch as ask
+
+    known = {one.name: one for one in load_site(read_settings(site=site).site).partners}
+    if partner not in known:
+        raise Problem("not-found", "the site has no partner of this name")
+    for resource in ask(known[partner], query, most=most):
+        print(encode(resource).decode())
+
+
+@app.command()
 def init(site: Annotated[Path, typer.Option(help="Folder to write; it must be empty or not there.")] = Path("site")) -> None:
     """Write a small site to begin with: interfaces, clients, webhooks, maps and their tests, as text."""
     from penstock.workbench.init import start_site

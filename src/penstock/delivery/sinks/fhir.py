@@ -6,6 +6,7 @@ always makes one: there, references are made absolute, because our ids mean noth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -83,4 +84,9 @@ def _target(event: Event, resource: Resource, manners: Manners) -> tuple[str, st
     found = next((one for one in resource.get("identifier", ()) if one.get("system") == manners.identifier and one.get("value")), None)
     if found is None:
         raise Problem("invalid", "this partner finds resources by an identifier that this resource does not have")
-    return "PUT", f"/{event.type}?identifier={quote(manners.identifier, safe='')}%7C{quote(found['value'], safe='')}"
+    return "PUT", f"/{event.type}?identifier={_escaped(manners.identifier)}%7C{_escaped(found['value'])}"
+
+
+def _escaped(text: str) -> str:
+    """As part of a token in a query (search.html#escaping), in a URL."""
+    return quote(re.sub(r"([\\,|$])", r"\\\1", text), safe="")
