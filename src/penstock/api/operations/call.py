@@ -73,7 +73,7 @@ async def _given(request: Request, operation: Operation) -> Given:
     takes = operation.takes
     pairs = ((name, value) for name, value in request.arguments() if name not in FORM)
     given = from_query(pairs, takes, lenient=lenient or operation.open)
-    body = await request.body() if request.method == "POST" else b""
+    body = await request.body() if request.method == "POST" and not operation.raw else b""
     if body:
         given = joined(given, _of_body(request, body, operation, lenient))
     return require_declared(given, takes)

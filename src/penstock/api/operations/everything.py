@@ -105,7 +105,7 @@ async def _answer(parts: Parts, request: Request, call: Call, walk: Walk) -> Rep
     wanted = set(_types(call))
     for type in wanted:
         request.access.require("search", type)
-    legs = [leg for leg in walk.legs if _open(walk.access, leg.type)]
+    legs = [leg for leg in walk.legs if may_see(walk.access, leg.type)]
     if wanted and wanted.issubset(leg.type for leg in legs):  # else what is wanted may only be referred to by what is not
         legs = [leg for leg in legs if leg.type in wanted]
     since = _since(call)
@@ -142,7 +142,7 @@ async def _walked(parts: Parts, tx: Tx, walk: Walk, place: Place, count: int, si
 async def _along(parts: Parts, tx: Tx, access: Access, walk: Walk, found: Sequence[Stored], wanted: set[str]) -> list[Stored]:
     """What ``found`` refers to outside of the compartment, as far as the caller may read it."""
     keys = {key for stored in found for key in references(stored.body)} - {(stored.type, stored.id) for stored in found}
-    keys = {key for key in keys if key[0] not in walk.own and (not wanted or key[0] in wanted) and _open(access, key[0], "read")}
+    keys = {key for key in keys if key[0] not in walk.own and (not wanted or key[0] in wanted) and may_see(access, key[0], "read")}
     if len(keys) > ALONG:
         raise Problem("too-costly", "this page would bring along too many resources: ask for fewer with _count", at="_count")
     there = await parts.store.read_many(tx, access, keys) if keys else {}
@@ -157,7 +157,7 @@ def references(body: bytes) -> Iterator[tuple[str, str]]:
             yield type, match[2].decode()
 
 
-def _open(access: Access, type: str, interaction: str = "search") -> bool:
+def may_see(access: Access, type: str, interaction: str = "search") -> bool:
     """Whether the caller may see any resource of a type."""
     if not access.permits(interaction, type):
         return False

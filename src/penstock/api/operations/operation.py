@@ -46,7 +46,7 @@ class Operation:
     ``policy`` is that of a route (see ``router``): ``fhir:<interaction>`` on the type of the path, or ``token`` where the handler
     decides by what it touches. ``changes`` says that it affects the state of the server: it is not called by GET then.
     ``canonical`` is the definition by others that this one implements. ``open`` lets the URL have parameters that are not declared: search
-    parameters with their modifiers, which the handler reads from the request.
+    parameters with their modifiers, which the handler reads from the request. ``raw`` leaves the body to the handler.
     """
 
     code: str
@@ -59,6 +59,7 @@ class Operation:
     changes: bool = False
     canonical: str = ""
     open: bool = False
+    raw: bool = False
 
     @property
     def id(self) -> str:
