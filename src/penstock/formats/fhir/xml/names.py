@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal, NamedTuple
 
-from penstock.formats.fhir.definitions import TypeDef, r4
+from penstock.formats.fhir.definitions import Element, TypeDef, r4
 
 FHIR = "http://hl7.org/fhir"
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -14,13 +14,18 @@ Kind = Literal["primitive", "complex", "resource", "xhtml"]
 
 
 class Member(NamedTuple):
-    """One element that a type may have. ``kind`` says how it is written, ``order`` where."""
+    """One element that a type may have. ``kind`` says how it is written, ``order`` where.
+
+    ``sibling`` is JSON's name for id and extensions of a primitive; ``inside`` the type whose elements may stand in it, if any.
+    """
 
     name: str
     kind: Kind
     type: str
     many: bool
     order: int
+    sibling: str
+    inside: str | None
 
 
 @cache
@@ -48,11 +53,13 @@ def tags(type: str) -> dict[str, Member]:
 
 def _members(definition: TypeDef) -> list[tuple[str, Member]]:
     aside = attributes(definition.name)
-    return [
-        (each.name, Member(each.name, _kind(each.type, each.primitive), each.type, each.many, each.order))
-        for each in definition.elements.values()
-        if not each.sibling and each.name not in aside
-    ]
+    return [(each.name, _member(each)) for each in definition.elements.values() if not each.sibling and each.name not in aside]
+
+
+def _member(element: Element) -> Member:
+    kind = _kind(element.type, element.primitive)
+    inside = {"primitive": "Element", "complex": element.type}.get(kind)
+    return Member(element.name, kind, element.type, element.many, element.order, "_" + element.name, inside)
 
 
 def _kind(type: str, primitive: bool) -> Kind:

@@ -90,23 +90,24 @@ class _Reader:
         if member.order < frame.order and self._ordered:
             raise self._problem("an element stands before those that it comes after in its definition", member.name)
         frame.order = member.order
-        if not member.many and (member.name in frame.value or "_" + member.name in frame.value):
+        depth = frame.depth + 1
+        if member.many:
+            depth += 1
+        elif member.name in frame.value or member.sibling in frame.value:
             raise self._problem("an element that stands once is repeated", member.name)
-        self._open(frame, member, given)
-
-    def _open(self, frame: _Frame, member: Member, given: dict[str, str]) -> None:
-        depth = frame.depth + (2 if member.many else 1)
         if depth > MAX_DEPTH:
             raise Problem("structure", f"elements are nested deeper than {MAX_DEPTH} levels of JSON")
         if member.kind == "xhtml":
             self._start_div()
-            return
-        new = _Frame(member, None if member.kind == "resource" else tags(member.type if member.kind == "complex" else "Element"), {}, depth)
+        else:
+            self._open(member, given, depth)
+
+    def _open(self, member: Member, given: dict[str, str], depth: int) -> None:
+        new = _Frame(member, tags(member.inside) if member.inside else None, {}, depth)
         self._stack.append(new)
         for name, text in given.items():
             if name == "value" and member.kind == "primitive":
-                convert = _CONVERT.get(member.type)
-                new.text = text if convert is None else self._converted(convert, text)
+                new.text = text if member.type not in _CONVERT else self._converted(_CONVERT[member.type], text)
             elif name in _ATTRIBUTES[member.kind] and (name == "id" or member.type == "Extension"):
                 new.value[name] = text
             elif not name.startswith(_IGNORED):
@@ -136,8 +137,6 @@ class _Reader:
         frame = self._stack.pop()
         member = frame.member
         if member is None:  # a resource: its frame holds the dict of the one around it
-            if len(frame.value) == 1:
-                return
             _complete(frame.value)
             return
         parent = self._stack[-1].value
@@ -165,11 +164,11 @@ class _Reader:
             if value is not None:
                 parent[name] = value
             if sibling:
-                parent["_" + name] = sibling
+                parent[member.sibling] = sibling
             return
         parent.setdefault(name, []).append(value)
         if sibling:
-            siblings = parent.setdefault("_" + name, [])
+            siblings = parent.setdefault(member.sibling, [])
             siblings += [None] * (len(parent[name]) - 1 - len(siblings))
             siblings.append(sibling)
 
@@ -227,7 +226,7 @@ class _Reader:
 
 def _complete(value: Resource) -> None:
     """Fill arrays of primitives and of their extensions to one length; leave out an array that has only nulls (json.html#primitive)."""
-    for sibling in [name for name in value if name[0] == "_" and value[name].__class__ is list]:
+    for sibling in [name for name, each in value.items() if name[0] == "_" and each.__class__ is list]:
         values, siblings = value[sibling[1:]], value[sibling]
         siblings += [None] * (len(values) - len(siblings))
         if all(each is None for each in values):

@@ -31,6 +31,8 @@ def run(parser: expat.XMLParserType, data: bytes) -> None:
     text = data.removeprefix(BOM)
     if not text.strip():
         raise Problem("structure", "the text is empty")
+    if b"\0" in text:  # UTF-16, which the parser knows by its first bytes whatever it is told
+        raise _not_utf8()
     try:
         parser.Parse(text, True)
     except expat.ExpatError as error:
@@ -68,4 +70,8 @@ def _refuse_doctype(*_: object) -> None:
 
 def _require_utf8(_: str, encoding: str | None, __: int) -> None:
     if (encoding.lower() if encoding else None) not in _ENCODINGS:
-        raise Problem("structure", "a resource in XML is encoded in UTF-8")
+        raise _not_utf8()
+
+
+def _not_utf8() -> Problem:
+    return Problem("structure", "a resource in XML is encoded in UTF-8")
