@@ -68,6 +68,10 @@ class Registry:
         """Rises with every change."""
         return self._revision
 
+    def revision_of(self, type: str) -> int:
+        """Rises with every change of a definition of that resource type."""
+        return self._revisions.get(type, 0)
+
     def find(self, type: str, url: str) -> Resource | None:
         """The definition of a resource type by ``url`` or ``url|version`` (see ``Canonicals``)."""
         entry = self.entry(type, url)
@@ -117,7 +121,7 @@ class Registry:
         self._by_source[source] = entry
         self._by_url.setdefault((definition.type, definition.url), []).append(entry)
         self._by_type.setdefault(definition.type, {})[source] = None
-        self._revision += 1
+        self._changed(definition.type)
 
     def drop(self, source: Source, order: int = 0) -> None:
         """The definition from ``source`` is no more, as of version ``order``."""
@@ -126,8 +130,12 @@ class Registry:
         held = self._by_source.get(source)
         if held is not None and (not order or held.order < order):
             self._remove(held)
-            self._revision += 1
+            self._changed(held.definition.type)
             self._tidy()
+
+    def _changed(self, type: str) -> None:
+        self._revision += 1
+        self._revisions[type] = self._revision
 
     def _remove(self, entry: Entry) -> None:
         definition = entry.definition

@@ -31,6 +31,8 @@ class CodeSystem:
         self.roles: dict[str, str] = _roles([resource, *self.supplements])
         self.concepts: dict[str, Concept] = {}
         self._children: dict[str, list[str]] = {}
+        self._inactive: set[str] = set()
+        self._abstract: set[str] = set()
         self._fill(_supplementing(self.supplements))
         self._folded: dict[str, Concept] | None = None
         if not self.case_sensitive:
@@ -76,7 +78,7 @@ class CodeSystem:
 
     def value(self, concept: Concept, role: str) -> Any:
         """The value of a property by the name that FHIR has for it (``status``), whatever the system calls it."""
-        return next((each.value for each in concept.properties() if self.roles.get(each.code, each.code) == role), None)
+        return next((value for said, value in self._said(concept) if said == role), None)
 
     def status(self, concept: Concept) -> str | None:
         """The status that is written on it: as a property, else as its standards status."""
@@ -86,15 +88,12 @@ class CodeSystem:
         return said if isinstance(said, str) else None
 
     def inactive(self, concept: Concept) -> bool:
-        if not concept.raw.get("property") and not concept.added:
-            return False
-        return self.value(concept, "inactive") in (True, "true") or retires(self.value(concept, "status"))
+        """Whether it is no longer a code to use."""
+        return concept.code in self._inactive
 
     def abstract(self, concept: Concept) -> bool:
         """Whether it only groups others and is not to be chosen itself."""
-        if not concept.raw.get("property") and not concept.added:
-            return False
-        return self.value(concept, "notSelectable") in (True, "true")
+        return concept.code in self._abstract
 
     def property_uri(self, code: str) -> str | None:
         """What a property means, as the system or a supplement declares it."""
@@ -111,7 +110,7 @@ class CodeSystem:
             row.get("code") == code for each in (self.resource, *self.supplements) for row in each.get("property", ())
         ):
             return True
-        return any(each.code == code for concept in self for each in concept.properties())
+        return any(each.code == code for concept in self for each in concept.properties)
 
     def _fill(self, added: dict[str, tuple[tuple[str, Json], ...]]) -> None:
         """Walk the tree in its order, then join the neighbours that are named by properties."""
@@ -122,22 +121,29 @@ class CodeSystem:
             code = raw.get("code")
             if not isinstance(code, str):
                 continue
-            self.concepts[code] = Concept(code, raw, (parent,) if parent is not None else (), added.get(code, ()))
+            concept = self.concepts[code] = Concept(code, raw, (parent,) if parent is not None else (), added.get(code, ()))
             if parent is not None:
                 self._children.setdefault(parent, []).append(code)
-            named.extend(self._named(code, raw))
+            for role, value in self._said(concept):
+                self._note(code, role, value, named)
             waiting.extend((child, code) for child in reversed(raw.get("concept", ())))
         for child, parent in named:
             self._join(child, parent)
 
-    def _named(self, code: str, raw: Json) -> Iterator[tuple[str, str]]:
-        for row in raw.get("property", ()):
-            role = self.roles.get(row.get("code"), row.get("code"))
-            other = row.get("valueCode")
-            if isinstance(other, str) and role in _UPWARDS:
-                yield code, other
-            elif isinstance(other, str) and role == "child":
-                yield other, code
+    def _said(self, concept: Concept) -> Iterator[tuple[str, Any]]:
+        """Its properties by the names that FHIR has for them."""
+        return ((self.roles.get(each.code, each.code), each.value) for each in concept.properties)
+
+    def _note(self, code: str, role: str, value: Any, named: list[tuple[str, str]]) -> None:
+        """What a property says of the place of a concept, and of its use."""
+        if role in _UPWARDS:
+            named.append((code, value))
+        elif role == "child":
+            named.append((value, code))
+        elif (role == "inactive" and value in (True, "true")) or (role == "status" and retires(value)):
+            self._inactive.add(code)
+        elif role == "notSelectable" and value in (True, "true"):
+            self._abstract.add(code)
 
     def _join(self, child: str, parent: str) -> None:
         if child in self.concepts and parent in self.concepts and parent not in self.concepts[child].parents:

@@ -15,6 +15,18 @@ _INACTIVE = frozenset({"retired", "inactive"})
 _WITHDRAWN = frozenset({"deprecated", "withdrawn"})
 
 
+#: The JSON names of the value of a property, and their types (http://hl7.org/fhir/R4/codesystem.html#properties).
+VALUES = {
+    "valueCode": "code",
+    "valueCoding": "Coding",
+    "valueString": "string",
+    "valueInteger": "integer",
+    "valueBoolean": "boolean",
+    "valueDateTime": "dateTime",
+    "valueDecimal": "decimal",
+}
+
+
 class Property(NamedTuple):
     """A property of a concept; ``key`` is the name of its JSON value (``valueCode``)."""
 
@@ -39,9 +51,12 @@ class Designation(NamedTuple):
 
 
 class Concept:
-    """A code. ``raw`` is as it was written, ``added`` what supplements say, each with the supplement's canonical."""
+    """A code. ``raw`` is as it was written, ``added`` what supplements say, each with the supplement's canonical.
 
-    __slots__ = ("added", "code", "display", "parents", "raw")
+    ``properties`` are its own and then those of the supplements.
+    """
+
+    __slots__ = ("added", "code", "display", "parents", "properties", "raw")
 
     def __init__(self, code: str, raw: Json, parents: tuple[str, ...] = (), added: tuple[tuple[str, Json], ...] = ()) -> None:
         self.code = code
@@ -49,19 +64,12 @@ class Concept:
         self.display: str | None = raw.get("display")
         self.parents = parents
         self.added = added
+        self.properties: tuple[Property, ...] = _properties(raw, added) if added or "property" in raw else ()
 
     @property
     def definition(self) -> str | None:
         found: str | None = self.raw.get("definition")
         return found
-
-    def properties(self) -> Iterator[Property]:
-        """Its properties and then those of the supplements, as they were written."""
-        for raw in (self.raw, *(raw for _, raw in self.added)):
-            for row in raw.get("property", ()):
-                key = next((name for name in row if name.startswith("value")), None)
-                if key is not None and "code" in row:
-                    yield Property(row["code"], key, row[key])
 
     def designations(self) -> Iterator[Designation]:
         """Its designations and then those of the supplements, the display not among them."""
@@ -75,6 +83,16 @@ class Concept:
         """What is written on it; a supplement's word comes after the system's own."""
         for raw in (self.raw, *(raw for _, raw in self.added)):
             yield from raw.get("extension", ())
+
+
+def _properties(raw: Json, added: tuple[tuple[str, Json], ...]) -> tuple[Property, ...]:
+    return tuple(
+        Property(row["code"], key, row[key])
+        for each in (raw, *(more for _, more in added))
+        for row in each.get("property", ())
+        for key in row
+        if key in VALUES and "code" in row
+    )
 
 
 def extension(raw: Json, url: str) -> Any:

@@ -17,6 +17,8 @@ Test = Callable[[Concept], bool]
 
 #: What a filter may call the code itself.
 _CODE = ("code", "concept")
+#: What is not told by a property of the concept.
+_PLACED = (*_CODE, "parent", "child", "display", "definition")
 
 
 def compile_filter(system: CodeSystem, property: str, operator: str, value: str) -> Test:
@@ -30,6 +32,8 @@ def compile_filter(system: CodeSystem, property: str, operator: str, value: str)
 
 
 def _equal(system: CodeSystem, property: str, value: str) -> Test:
+    if property not in _PLACED:
+        return lambda concept: any(each.code == property and as_text(each.value) == value for each in concept.properties)
     return lambda concept: value in _values(system, concept, property)
 
 
@@ -121,13 +125,15 @@ def _values(system: CodeSystem, concept: Concept, property: str) -> Iterator[str
         if concept.raw.get(property) is not None:
             yield concept.raw[property]
     else:
-        for each in concept.properties():
+        for each in concept.properties:
             if each.code == property:
                 yield as_text(each.value)
 
 
 def as_text(value: Any) -> str:
     """A property's value as a filter writes it."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):

@@ -82,6 +82,12 @@ class Library:
             derived._supplement(each)
         return derived
 
+    def renewed(self) -> Library:
+        """The same definitions with nothing compiled but the code systems."""
+        fresh = Library(self._sources, self._above, self._pins, self._supplements)
+        fresh._systems, fresh._concepts = self._systems, self._concepts
+        return fresh
+
     def find(self, type: str, url: str) -> Json | None:
         """A definition by ``url`` or ``url|version``, from the first source that has it."""
         found = self._find_here(type, url)

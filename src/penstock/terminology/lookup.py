@@ -10,24 +10,13 @@ from typing import Any
 
 from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem
-from penstock.terminology.concept import Concept, Designation, Property
+from penstock.terminology.concept import VALUES, Concept, Designation, Property
 from penstock.terminology.details import INVALID_CODE, NOT_FOUND, at
 from penstock.terminology.languages import Languages, choose, names
 from penstock.terminology.library import Library
 from penstock.terminology.valueset import System
 
 Value = tuple[str, str, Any]
-
-#: The types that the value of a property has (http://hl7.org/fhir/R4/codesystem.html#properties), by its JSON name.
-_TYPES = {
-    "valueCode": "code",
-    "valueCoding": "Coding",
-    "valueString": "string",
-    "valueInteger": "integer",
-    "valueBoolean": "boolean",
-    "valueDateTime": "dateTime",
-    "valueDecimal": "decimal",
-}
 
 
 def known_system(library: Library, url: str, version: str | None) -> System:
@@ -132,7 +121,7 @@ def _properties(system: CodeSystem, concept: Concept, asked: set[str]) -> Iterat
     for each in _all_properties(system, concept):
         if "*" not in asked and each.code not in asked:
             continue
-        parts: list[Value] = [("code", "code", each.code), ("value", _TYPES.get(each.key, "string"), each.value)]
+        parts: list[Value] = [("code", "code", each.code), ("value", VALUES[each.key], each.value)]
         neighbour = system.find(each.value) if each.code in ("parent", "child") else None
         if neighbour is not None and neighbour.display:
             parts.append(("description", "string", neighbour.display))
@@ -144,6 +133,6 @@ def _all_properties(system: CodeSystem, concept: Concept) -> Iterator[Property]:
     yield Property("inactive", "valueBoolean", system.inactive(concept))
     yield from (Property("parent", "valueCode", code) for code in concept.parents)
     yield from (Property("child", "valueCode", code) for code in system.children(concept.code))
-    for each in concept.properties():
+    for each in concept.properties:
         if each.code not in ("inactive", "parent", "child"):
             yield each

@@ -26,6 +26,9 @@ class Published:
 
     revision = 0
 
+    def revision_of(self, type: str) -> int:
+        return 0
+
     def __init__(self, file: Path = FILE) -> None:
         data = file.read_bytes()
         end = 4 + int.from_bytes(data[:4], "big")

@@ -123,7 +123,7 @@ def _asked(entry: Entry, system: CodeSystem, wanted: Sequence[str]) -> Iterator[
         yield from (Property("parent", "valueCode", code) for code in entry.concept.parents)
     if "child" in wanted:
         yield from (Property("child", "valueCode", code) for code in system.children(entry.concept.code))
-    for each in entry.concept.properties():
+    for each in entry.concept.properties:
         if each.code in wanted and each.code not in ("status", *_NEIGHBOURS):
             yield each
 

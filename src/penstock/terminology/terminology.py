@@ -19,21 +19,33 @@ _KEPT = 64
 
 
 class Terminology:
-    """Answers from the definitions in force and from those of R4. What is compiled is kept for one revision of the definitions."""
+    """Answers from the definitions in force and from those of R4. What is compiled is kept until a definition of its kind changes."""
 
     def __init__(self, canonicals: Canonicals) -> None:
         self._canonicals = canonicals
         self._library = Library((canonicals,), of_r4())
         self._revision = canonicals.revision
+        self._revisions = self._of_kinds()
         self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
 
     def library(self) -> Library:
         """The definitions of this moment, compiled as they are asked for."""
         if self._canonicals.revision != self._revision:
             self._revision = self._canonicals.revision
-            self._library = Library((self._canonicals,), of_r4())
-            self._codes = {}
+            self._renew(self._of_kinds())
         return self._library
+
+    def _of_kinds(self) -> tuple[int, ...]:
+        return tuple(map(self._canonicals.revision_of, ("CodeSystem", "ValueSet", "ConceptMap")))
+
+    def _renew(self, revisions: tuple[int, ...]) -> None:
+        """Forget what is compiled; code systems, which can be large, only when one of them has changed."""
+        if revisions == self._revisions:
+            return
+        same_systems = revisions[0] == self._revisions[0]
+        self._library = self._library.renewed() if same_systems else Library((self._canonicals,), of_r4())
+        self._revisions = revisions
+        self._codes = {}
 
     def derive(self, resources: Iterable[Json] = (), pins: Pins = Pins(), supplements: tuple[str, ...] = ()) -> Library:
         """The same with what a request brings: definitions, versions, supplements."""

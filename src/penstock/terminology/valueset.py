@@ -6,7 +6,7 @@ Problem when it is compiled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from penstock.errors import Problem
@@ -240,9 +240,11 @@ def _of_system(clause: Clause, listing: Listing) -> Iterator[Entry]:
     if not system.complete:
         listing.take_part(system)
     listing.spend(len(system))
-    for concept in system:
-        if all(test(concept) for test in clause.tests):
-            yield Entry(clause.url, system, concept, {}, placed=True)
+    found: Iterable[Concept] = system
+    for test in clause.tests:
+        found = filter(test, found)
+    for concept in found:
+        yield Entry(clause.url, system, concept, {}, placed=True)
 
 
 def _listed(clause: Clause, code: str, written: Json) -> Concept | None:

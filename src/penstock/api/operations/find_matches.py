@@ -34,7 +34,9 @@ def _property(parts: Any) -> tuple[str, str]:
     return parts.one("code"), as_text(parts.one("value"))
 
 
-_PROPERTY = Parameter("property", most=None, use="out", parts=(Parameter("code", "code", use="out"), Parameter("value", "Element", use="out")))
+_PROPERTY = Parameter(
+    "property", most=None, use="out", parts=(Parameter("code", "code", use="out"), Parameter("value", "Element", use="out"))
+)
 
 FIND_MATCHES = Operation(
     "find-matches",

@@ -18,6 +18,10 @@ class Canonicals(Protocol):
     @property
     def revision(self) -> int: ...
 
+    def revision_of(self, type: str) -> int:
+        """The same of one resource type."""
+        ...
+
     def find(self, type: str, url: str) -> Resource | None:
         """The definition of a resource type by ``url`` or ``url|version``; without a version the newest that is active, else the newest."""
         ...
@@ -33,6 +37,7 @@ class Shelf:
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         self._by_url: dict[tuple[str, str], list[Resource]] = {}
         self.revision = 0
+        self._revisions: dict[str, int] = {}
         for resource in resources:
             self.put(resource)
 
@@ -42,8 +47,12 @@ class Shelf:
         if not isinstance(url, str):
             return
         self.revision += 1
+        self._revisions[resource["resourceType"]] = self.revision
         held = self._by_url.setdefault((resource["resourceType"], url), [])
         held[:] = [one for one in held if one.get("version") != version] + [resource]
+
+    def revision_of(self, type: str) -> int:
+        return self._revisions.get(type, 0)
 
     def find(self, type: str, url: str) -> Resource | None:
         bare, _, version = url.partition("|")
