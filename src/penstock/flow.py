@@ -24,7 +24,7 @@ from penstock.convert import Context, Converted, Plan, convert, merge
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
 from penstock.formats.fhir import json
-from penstock.formats.fhir.validate import require
+from penstock.formats.fhir.validate import require_sound
 from penstock.formats.hl7v2 import parse
 from penstock.inbox import Received
 from penstock.match import Identities
@@ -219,7 +219,7 @@ class Flow:
                 key = (resource["resourceType"], resource["id"])
                 before, current[key] = current.get(key), merge(current.get(key), resource, nulls)
                 if current[key] != before:
-                    require(current[key])  # what a converter makes is held to the same rules as what a client sends
+                    require_sound(current[key])  # what a converter makes is held to the same rules as what a client sends
                 items.append((work, Item(SYSTEM, Change("update", *key, resource=current[key]), cause)))
         outcomes = await self._store.write_items(tx, [item for _, item in items])
         for (work, _), outcome in zip(items, outcomes, strict=True):

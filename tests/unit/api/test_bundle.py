@@ -256,11 +256,12 @@ async def test_a_canonical_and_a_definition_s_own_url_are_no_links(client: httpx
     url = "http://definitions.example/Questionnaire/1"
     questionnaire = {"resourceType": "Questionnaire", "status": "draft", "url": url, "derivedFrom": ["urn:uuid:q"]}
     answer = {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "urn:uuid:q"}
+    held = {"contained": [observation("urn:uuid:q") | {"id": "c"}], "partOf": [{"reference": "#c"}]}
     made = locations(
         await post(
             client,
             entry("POST", "Questionnaire", questionnaire, url),
-            entry("POST", "QuestionnaireResponse", answer | {"contained": [observation("urn:uuid:q") | {"id": "c"}]}, "urn:uuid:q"),
+            entry("POST", "QuestionnaireResponse", answer | held, "urn:uuid:q"),
         )
     )
     stored = (await client.get(f"/fhir/{made[0]}")).json()

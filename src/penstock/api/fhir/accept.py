@@ -11,7 +11,7 @@ from penstock.api.negotiate import content_type, require_fhir
 from penstock.api.request import Request
 from penstock.errors import Problem
 from penstock.formats.fhir import json, xml
-from penstock.formats.fhir.validate import require
+from penstock.formats.fhir.validate import require_sound
 
 Resource = dict[str, Any]
 
@@ -56,5 +56,5 @@ def valid(resource: Resource, type_: str) -> Resource:
     """``resource``, when it is a valid one of ``type_``."""
     if resource.get("resourceType") != type_:
         raise Problem("invalid", "the resource is of another type than the URL, or of none", at="resourceType")
-    require(resource)
+    require_sound(resource)
     return resource

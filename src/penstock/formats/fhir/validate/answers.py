@@ -34,6 +34,7 @@ TYPES: dict[str, frozenset[str]] = {
     "quantity": frozenset(("Quantity",)),
 }
 
+
 def judged(question: Json, answer: Json, world: World) -> Iterator[Verdict]:
     """What is wrong with an answer."""
     given = value_in(answer, "value")

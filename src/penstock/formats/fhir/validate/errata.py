@@ -15,6 +15,8 @@ CONTEXTS: dict[str, list[dict[str, str]]] = {
 CORRECTED: dict[str, str] = {
     # an answer is of FHIR's type boolean; FHIRPath's own Boolean is another type
     "que-7": "operator = 'exists' implies (answer is boolean)",
+    # the words say "more than one", the expression "more than two"
+    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
     # a ChargeItemDefinition has no name
     "cid-0": "true",
 }

@@ -43,6 +43,11 @@ def visit(resource: dict[str, Any], env: Env, *, warnings: bool) -> list[Broken]
     return of_type(resource["resourceType"], (), warnings)(resource, env) or []
 
 
+def words(broken: Broken) -> str:
+    """What is said of a broken rule: its own words, which are the specification's."""
+    return f"a rule of the specification is broken: {r4().words.get(broken.key, broken.key)} ({broken.key})"
+
+
 @cache
 def of_type(name: str, more: tuple[Invariant, ...], warnings: bool) -> Visit:
     """The visit of an object of a type; ``more`` are the rules that the element adds which holds it."""

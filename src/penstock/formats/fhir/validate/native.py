@@ -1,4 +1,4 @@
-"""Invariants in plain Python: those that nearly every resource is asked, at a fraction of their cost, and those that FHIRPath cannot say."""
+"""Invariants in plain Python: those that nearly every resource is asked, at a fraction of the cost, and those beyond FHIRPath."""
 
 from __future__ import annotations
 

@@ -111,9 +111,11 @@ class _Walk:
     def _number(self, question: Json, count: int, at: str) -> None:
         if count > 1 and not question.get("repeats"):
             self._note("structure", "a question that does not repeat has one answer", at, "repeats")
-        for url, wrong in ((MAX_OCCURS, lambda limit: count > limit), (MIN_OCCURS, lambda limit: 0 < count < limit)):
-            if any(wrong(each["valueInteger"]) for each in question.get("extension", ()) if each["url"] == url and "valueInteger" in each):
-                self._note("structure", "the question has more or fewer answers than it may", at, url.rpartition("-")[2])
+        limits = {each.get("url"): each["valueInteger"] for each in question.get("extension", ()) if "valueInteger" in each}
+        if count > limits.get(MAX_OCCURS, count):
+            self._note("structure", "the question has more answers than it may", at, "maxOccurs")
+        if 0 < count < limits.get(MIN_OCCURS, 0):
+            self._note("structure", "the question has fewer answers than it must", at, "minOccurs")
 
     def _note(self, code: str, text: str, at: str, rule: str) -> None:
         self.issues.append(Issue("error", code, text, at, rule))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.definitions import Element, r4
+from penstock.formats.fhir.definitions import Element
 from penstock.formats.fhir.path import Env, program
 from penstock.formats.fhir.validate import coded, extensions, invariants
 from penstock.formats.fhir.validate.extensions import Stand
@@ -62,32 +62,40 @@ class Run:
         self._resource_at(item, profiles)
         return self._found
 
+    def profiles(self, urls: tuple[str, ...]) -> list[Issue]:
+        """What profiles say, and nothing else."""
+        item = whole(self._resource)
+        for url in urls:
+            self._follow(item, url, asked=True)
+        return self._found
+
     def _invariants(self, item: Item) -> None:
         for broken in invariants.visit(self._resource, self._env, warnings=True):
-            text = f"a rule of the specification is broken: {r4().words.get(broken.key, broken.key)}"
             severity = "error" if broken.severity == "error" else "warning"
-            self._found.append(Issue(severity, "invariant", text, item.at + broken.at, broken.key))
+            self._found.append(Issue(severity, "invariant", invariants.words(broken), item.at + broken.at, broken.key))
 
     def _resource_at(self, item: Item, profiles: tuple[str, ...] = ()) -> None:
         """A resource, alone or inside another: the profiles it claims, and all that it has."""
         with self._in(item):
             self._survey(item, None, item.type)
-            claimed = (item.value.get("meta") or {}).get("profile") or ()
-            for url in dict.fromkeys((*profiles, *(url for url in claimed if isinstance(url, str)))):
-                self._follow(item, url)
+            for url in profiles:
+                self._follow(item, url, asked=True)
+            for url in (item.value.get("meta") or {}).get("profile") or ():
+                if url not in profiles:
+                    self._follow(item, url, asked=False)
             if item.type in SPECIAL:
                 self._found += SPECIAL[item.type](item, self)
 
-    def _follow(self, item: Item, url: str) -> None:
-        if is_type(url):
-            return
+    def _follow(self, item: Item, url: str, *, asked: bool) -> None:
+        """A profile that the caller asks for, or that the resource claims; not to know the latter is a warning only."""
         issues = self.apply(item, url)
-        if issues is None:
-            self._found.append(
-                Issue("warning", "not-found", "a profile that the resource claims is not known here", f"{item.at}.meta.profile")
-            )
-        else:
+        if issues is not None:
             self._found += issues
+        elif asked:
+            self._found.append(Issue("error", "not-found", "a profile to validate against is not known here", item.at, "profile", url))
+        else:
+            text = "a profile that the resource claims is not known here"
+            self._found.append(Issue("warning", "not-found", text, f"{item.at}.meta.profile", "profile"))
 
     def _survey(self, item: Item, owner: Item | None, path: str) -> None:
         """What R4 asks of single elements beyond structure and invariants. ``path`` is the item's within its resource."""

@@ -27,7 +27,7 @@ def attachment(item: Item, world: World) -> list[Issue]:
 
 
 def reference(item: Item, world: World) -> list[Issue]:
-    """A reference into the Bundle or to what is contained leads to something, and to what it says (references.html, bundle.html#references)."""
+    """A reference into the Bundle or to what is contained leads to a resource of the type that it says (bundle.html#references)."""
     text = item.value.get("reference")
     if not isinstance(text, str):
         return []

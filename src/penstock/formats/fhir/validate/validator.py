@@ -18,6 +18,9 @@ from penstock.formats.fhir.validate.run import Policy, Run
 
 Resource = dict[str, Any]
 
+#: Definitions, and URLs without one, that are remembered.
+MOST_KNOWN = 20_000
+
 
 class Codes(Protocol):
     """What is known of terminology: whether a code is in a value set, None when that is not known."""
@@ -50,6 +53,7 @@ class Validator:
         self.terminology: Codes = terminology or _Nothing()
         self.resolve = resolve
         self._profiles: dict[str, Profile | Problem | None] = {}
+        self._definitions: dict[str, Resource | None] = {}
         self._revision = canonicals.revision
 
     def check(
@@ -63,22 +67,34 @@ class Validator:
         found += run.everything(tuple(profiles))
         return _distinct(found)[:MOST]
 
+    def follow(self, resource: Resource, profiles: Iterable[str], *, now: datetime | None = None) -> list[Issue]:
+        """What profiles say of a resource that is known to be right otherwise; a profile that is not known is an error."""
+        return Run(self, resource, Policy(), now).profiles(tuple(profiles))[:MOST]
+
     def definition(self, url: str) -> Resource | None:
         """A StructureDefinition by its URL, those of R4 itself included."""
-        found = self.canonicals.find("StructureDefinition", url)
-        return found if found is not None else r4().profiles.get(url.partition("|")[0])
+        self._refresh()
+        if url not in self._definitions:
+            found = self.canonicals.find("StructureDefinition", url)
+            self._definitions[url] = found if found is not None else r4().profiles.get(url.partition("|")[0])
+        return self._definitions[url]
 
     def profile(self, url: str) -> Profile | None:
         """A compiled profile; None when it is not known, Problem when it cannot be applied."""
-        if self._revision != self.canonicals.revision:
-            self._profiles.clear()
-            self._revision = self.canonicals.revision
+        self._refresh()
         if url not in self._profiles:
             self._profiles[url] = self._compiled(url)
         found = self._profiles[url]
         if isinstance(found, Problem):
             raise found
         return found
+
+    def _refresh(self) -> None:
+        """Forget what was made of other definitions; and what strangers asked for, before it is too much."""
+        if self._revision != self.canonicals.revision or len(self._definitions) > MOST_KNOWN:
+            self._profiles.clear()
+            self._definitions.clear()
+            self._revision = self.canonicals.revision
 
     def _compiled(self, url: str) -> Profile | Problem | None:
         definition = self.definition(url)

@@ -1,7 +1,7 @@
 """A StructureDefinition as one sparse list of constraints by element id.
 
-With a snapshot that is the snapshot. Without one, the differentials of the line of profiles are laid over one another, nearest last; R4's own
-types end the line and add nothing, since every resource is checked against them anyway. So nothing needs a generated snapshot.
+With a snapshot that is the snapshot. Without one, the differentials of the line of profiles are laid over one another, nearest last;
+R4's own types end the line and add nothing, since every resource is checked against them anyway. Nothing needs a generated snapshot.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def constraints(definition: Json, find: Find) -> dict[str, Json]:
     for one in reversed(line):
         snapshot = (one.get("snapshot") or {}).get("element")
         if snapshot:
-            found = {id: element for id, element in _identified(snapshot)}
+            found = dict(_identified(snapshot))
         else:
             for id, element in _identified((one.get("differential") or {}).get("element", ())):
                 found[id] = _merged(found[id], element) if id in found else element
