@@ -60,6 +60,7 @@ class Registry:
         self._held = 0
         self._cache_bytes = cache_bytes
         self._revision = 0
+        self._revisions: dict[str, int] = {}
         #: Whether this process has changed definitions of which others may not know yet.
         self.unsettled = False
 
