@@ -169,6 +169,28 @@ def convert(
 
 
 @app.command()
+def fhirpath(
+    expression: Annotated[str, typer.Argument(metavar="EXPR", help="A FHIRPath, such as \"name.where(use = 'official').family\".")],
+    file: Annotated[Path, typer.Argument(help="A resource in JSON or XML; - for standard input.")],
+    type: Annotated[str | None, typer.Option("--type", help="The type of what is in the file, where that is no resource.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of types and values.")] = False,
+) -> None:
+    """Print what an expression finds in a resource, one item a line, without a server; trace() is heard on standard error."""
+    from penstock.clock import SystemClock
+    from penstock.workbench.fhirpath import evaluate, text
+
+    def tell(name: str, items: list[Any]) -> None:
+        _say(f"{name}: {text(items)}")
+
+    found = evaluate(expression, _bytes_of(file), type=type, now=SystemClock().now(), trace=tell)
+    if as_json:
+        print(text([each._asdict() for each in found]))
+    else:
+        for each in found:
+            print(text(each.value))
+
+
+@app.command()
 def send(
     files: Files,
     to: Annotated[str | None, typer.Option(help="mllp://HOST:PORT. [default: the program of --data]")] = None,

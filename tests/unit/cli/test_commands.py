@@ -18,7 +18,9 @@ from penstock.samples import sample_messages
 
 SAMPLES = dict(sample_messages())
 GOOD, BROKEN = SAMPLES["01_admission.hl7"], SAMPLES["08_broken.hl7"]
-VERBS = ("up", "init", "check", "convert", "send", "token", "trace", "replay", "dead", "doctor")
+VERBS = (
+    "up", "mock", "fetch", "init", "check", "convert", "fhirpath", "send", "token", "trace", "replay", "dead", "doctor", "package",
+)  # fmt: skip
 
 
 class Ran(NamedTuple):

@@ -95,7 +95,8 @@ class Builder:
 
     @contextmanager
     def step(self, head: str) -> Iterator[None]:
-        """A function within the function; what is computed once stays outside of it."""
+        """A function within the function. It sets nothing outside of itself, so it finds the budget there."""
+        self.writer.line(self.run())
         self._steps += 1
         with self.writer.block(head):
             yield
@@ -104,10 +105,10 @@ class Builder:
     # the surroundings
 
     def run(self) -> str:
-        """The name of the evaluation's budget and environment."""
+        """The evaluation's budget and environment, made when it is first needed."""
         self.writer.use(Run)
-        self._prologue.setdefault("run", "run = Run(env, this)")
-        return "run"
+        self._prologue.setdefault("run", "run = None")
+        return "run" if self._steps else "(run := run or Run(env, this))"
 
     def call(self, function: Callable[..., Any], *arguments: str) -> str:
         return f"{self.writer.use(function)}({', '.join(arguments)})"
@@ -141,10 +142,12 @@ class Builder:
             self._prologue.setdefault("resource_", f"resource_ = {own}")
             self.writer.use(runtime.resource)
             return self.focus.as_(code="resource_", type=None if self.places else owner, boxes=False)
+        found = self.call(_surrounding_resource, f"{self.run()}.{'resource' if name == 'resource' else 'root'}")
+        if self._steps:
+            return Value(self.writer.let(found), None, sure=True)
         variable = f"{name}_"
-        attribute = "resource" if name == "resource" else "root"
-        self.writer.use(_surrounding_resource)
-        self._prologue.setdefault(variable, f"{variable} = _surrounding_resource({self.run()}.{attribute})")
+        self._prologue.setdefault(variable, f"{variable} = UNSET")
+        self.writer.line(f"if {variable} is UNSET: {variable} = {found}")
         return Value(variable, None, sure=True)
 
     # from one form of a value to another

@@ -50,7 +50,8 @@ def call(b: Builder, node: Call, scope: Scope, want: Want) -> tuple[Value, Scope
         raise b.problem("the expression uses a function that FHIRPath does not have, or that is not supported")
     if not function.least <= len(node.arguments) <= function.most:
         raise b.problem("a function has too many or too few arguments")
-    source, inner = b.chained(node.source, scope, function.wants)
+    wants = "some" if node.name == "exists" and not node.arguments else function.wants
+    source, inner = b.chained(node.source, scope, wants)
     if isinstance(function, _Scalar):
         return _scalar(b, function, source, node, inner), inner
     return function.build(b, source, node, inner), inner
@@ -301,8 +302,12 @@ def _has_value(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     if source.many:
         code = b.writer.let(f"len({source.code}) == 1 and {b.call(bags.has_value, f'{source.code}[0]')}")
         return Value(code, BOOLEAN, sure=True)
-    if source.type is None or source.boxes:
+    if source.type is None:
         return Value(b.writer.let(b.call(bags.has_value, source.code)), BOOLEAN, sure=True)
+    if source.boxes:
+        b.writer.use(runtime.Item)
+        boxed = f"{source.code}.__class__ is not Item or {b.call(bags.has_value, source.code)}"
+        return Value(b.writer.let(f"{source.code} is not None and ({boxed})"), BOOLEAN, sure=True)
     known = source.kind not in ("data", "quantity data", "nothing")
     return Value(b.writer.let(f"{source.code} is not None" if known else "False"), BOOLEAN, sure=True)
 

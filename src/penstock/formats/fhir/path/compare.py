@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from penstock.errors import Problem
 from penstock.formats.fhir.path.items import Many, One, Truth, measured
 from penstock.formats.fhir.path.quantity import Quantity, measures
-from penstock.formats.fhir.path.temporal import Temporal, order
+from penstock.formats.fhir.path.temporal import Temporal, order, read
 
 _SPACES = re.compile(r"\s+")
 _NUMBERS = (int, Decimal)
+#: Lengths of a dateTime with seconds and Z, and of one with microseconds and a zone in figures.
+_SECONDS, _MICROSECONDS = 20, 32
 
 
 def same(left: Any, right: Any) -> Truth:
@@ -129,6 +133,26 @@ def _ranked(left: Any, right: Any) -> int | None:
     if kind is dict and other is dict:  # quantities that are no System.Quantity, such as one without a value
         return None
     raise Problem("invalid", "values of these types cannot be compared")
+
+
+def texts_ranked(left: str | None, right: str | None, compare: Callable[[One, One], Truth]) -> Truth:
+    """Dates and times as JSON has them: those that are written alike in UTC, or end with the day, have the order of their texts."""
+    if left is None or right is None:
+        return None
+    if len(left) == len(right) and (len(left) == 10 or left[-1] == right[-1] == "Z"):
+        return compare(left, right)
+    if _SECONDS <= len(left) <= _MICROSECONDS and _SECONDS <= len(right) <= _MICROSECONDS and (moments := _moments(left, right)):
+        return compare(int(moments[0] > moments[1]) - int(moments[0] < moments[1]), 0)
+    return compare(read("DateTime", left), read("DateTime", right))
+
+
+def _moments(left: str, right: str) -> tuple[datetime, datetime] | None:
+    """Both as Python has them, where both have a zone."""
+    try:
+        moments = datetime.fromisoformat(left), datetime.fromisoformat(right)
+    except ValueError:
+        return None
+    return moments if moments[0].tzinfo and moments[1].tzinfo else None
 
 
 def less(left: One, right: One) -> Truth:

@@ -137,7 +137,10 @@ def _equivalence(positive: bool) -> Callable[[Builder, Binary, Scope], Value]:
 
 def _inequality(sign: str, function: Callable[..., Any]) -> Callable[[Builder, Binary, Scope], Value]:
     def build(b: Builder, node: Binary, scope: Scope) -> Value:
-        left, right = (b.one(side) for side in _sides(b, node, scope))
+        left, right = (b.one(b.build(side, scope, "value")) for side in (node.left, node.right))
+        if left.kind == right.kind == "temporal text" and not (left.boxes or right.boxes) and "time" not in (left.type, right.type):
+            return Value(b.writer.let(b.call(compare.texts_ranked, left.code, right.code, b.writer.constant(function))), BOOLEAN)
+        left, right = b.system(left), b.system(right)
         if NOTHING in (left.type, right.type):
             return EMPTY
         if _alike(left, right) and left.kind != "boolean":

@@ -42,7 +42,9 @@ def member(b: Builder, source: Value, name: str, want: Want) -> Value:
     if source.type == NOTHING:
         return EMPTY
     if source.type is None:
-        return Value(b.writer.let(b.call(tree.members, b.run(), b.sequence(source), b.writer.constant(name))), None, many=True)
+        sequence = b.sequence(source)
+        found = b.call(tree.members, b.run(), sequence, b.writer.constant(name))
+        return Value(b.writer.let(f"{found} if {sequence} else ()"), None, many=True, sure=True, ordered=source.ordered)
     if source.type == TYPE_INFO and name in ("namespace", "name", "baseType"):
         return _property(b, source, Property(name, "", STRING), False, "value")
     definition = r4().type(source.type)
