@@ -39,6 +39,14 @@ class Version(NamedTuple):
     row: Row | None
 
 
+#: Raises a Problem when a resource, written for that cause, is not as the site demands.
+Uphold = Callable[[Resource, Cause], object]
+
+
+def anything(resource: Resource, cause: Cause) -> None:
+    """No demands."""
+
+
 #: Of a state that nobody gave another one: R4's own parameters.
 _R4 = Index()
 
@@ -65,6 +73,8 @@ class State:
     indexed: Indexed | None = None
     #: How a new version is made findable.
     index: Index = _R4
+    #: What else it must keep to.
+    uphold: Uphold = anything
 
     def written(self, op: Op) -> Written:
         return Written(*self.key, self.ver, self.rid, op, last_updated(self.rid), self.body or b"")
@@ -88,7 +98,7 @@ def _create(state: State, item: Item, rids: Rids) -> Written:
 def _update(state: State, item: Item, rids: Rids) -> Written:
     if item.change.expect_new and state.body is not None:
         raise Problem("precondition", "a resource with this id exists already")
-    return _put(state, item.access, item.change.resource, rids)
+    return _put(state, item, item.change.resource, rids)
 
 
 def _patch(state: State, item: Item, rids: Rids) -> Written:
@@ -98,10 +108,10 @@ def _patch(state: State, item: Item, rids: Rids) -> Written:
     resource = item.change.edit(json.decode(state.body))
     if resource.get("id") != state.key[1]:
         raise Problem("invalid", "a patch does not change the id of a resource", at="Resource.id")
-    return _put(state, item.access, resource, rids)
+    return _put(state, item, resource, rids)
 
 
-def _put(state: State, access: Access, resource: Resource | None, rids: Rids) -> Written:
+def _put(state: State, item: Item, resource: Resource | None, rids: Rids) -> Written:
     """The next version, or the same one where nothing changes."""
     type, id = state.key
     if resource is None or resource.get("resourceType") != type:
@@ -109,9 +119,10 @@ def _put(state: State, access: Access, resource: Resource | None, rids: Rids) ->
     bare = skeleton(resource, id)
     if state.body is not None and splice(bare, type, id, state.ver, state.rid) == state.body:
         return state.written("same")
+    state.uphold(resource, item.cause)
     indexed = state.index.parameters.extract(resource)
     row = state.index.row(state.tenant, type, id, indexed)
-    require_inside(access, type, row.pat, row.tok)
+    require_inside(item.access, type, row.pat, row.tok)
     op: Op = "create" if state.body is None else "update"
     ver, rid = state.ver + 1, rids.next(state.rid)
     _add(state, Version(ver, rid, splice(bare, type, id, ver, rid), row))
