@@ -29,11 +29,6 @@ class Cut(NamedTuple):
     mode: str
     names: frozenset[str] = frozenset()
 
-    @property
-    def for_types(self) -> bool:
-        """Whether every name says which type it is about."""
-        return self.mode == "elements" and all("." in name for name in self.names)
-
 
 def asked(pairs: Iterable[tuple[str, str]]) -> Cut | None:
     """What the parameters of a request ask to be left; None for whole resources. (A ``count`` has no resources at all.)"""
