@@ -91,10 +91,6 @@ def present(form: Form, reply: Reply) -> Reply:
     return reply._replace(body=body, media=form.media)
 
 
-def want_fhir(request: Request) -> None:
-    """Refuse a request whose answer would have to be anything else than FHIR R4 (``not-acceptable``). Already seen to by ``settle``."""
-
-
 def want(request: Request, *served: str) -> str:
     """The first of ``served`` that the Accept header allows, else ``not-acceptable``."""
     accept = request.header(b"accept")

@@ -10,7 +10,7 @@ from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.bundles import bundle
 from penstock.api.fhir.entries import ORDER, Entry, entries
 from penstock.api.fhir.links import relink
-from penstock.api.fhir.subject import fhir_reply, pretty_wanted
+from penstock.api.fhir.subject import fhir_reply
 from penstock.api.fhir.transaction import transaction
 from penstock.api.parts import Parts
 from penstock.api.problems import render
@@ -39,7 +39,7 @@ async def submit(parts: Parts, request: Request) -> Reply:
         answers = await transaction(parts, request, [each for each in found if isinstance(each, Entry)])
     else:
         raise Problem("not-supported", "a Bundle that is posted here is a batch or a transaction", at="Bundle.type")
-    return fhir_reply(200, bundle(f"{kind}-response", answers), pretty=pretty_wanted(request))
+    return fhir_reply(200, bundle(f"{kind}-response", answers))
 
 
 def _independent(found: Sequence[Entry | Problem]) -> list[Entry | Problem]:

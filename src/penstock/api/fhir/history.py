@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 from penstock.api.feed import number
 from penstock.api.fhir.bundles import bundle, history_entry
-from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
-from penstock.api.negotiate import want_fhir
+from penstock.api.fhir.subject import FORM, fhir_reply, id_of, type_of
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
@@ -43,7 +42,6 @@ async def history_of_all(parts: Parts, request: Request) -> Reply:
 
 
 async def _history(parts: Parts, request: Request, type_: str | None, id_: str | None) -> Reply:
-    want_fhir(request)
     asked = _read(request)
     async with parts.database.transaction(readonly=True) as tx:
         page = await parts.store.history(tx, request.access, type_, id_, window=asked.window, count=asked.limit)
@@ -54,7 +52,7 @@ async def _history(parts: Parts, request: Request, type_: str | None, id_: str |
     if page.before is not None:
         links.append(("next", _link(request, page.before)))
     entries = (history_entry(request.base, each, agents.get((each.type, each.id, each.ver))) for each in page.entries)
-    return fhir_reply(200, bundle("history", entries, links=links), pretty=pretty_wanted(request))
+    return fhir_reply(200, bundle("history", entries, links=links))
 
 
 def _read(request: Request) -> _Asked:

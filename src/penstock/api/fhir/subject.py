@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
 from penstock.api.reply import FHIR_JSON, Header, Reply
 from penstock.api.request import Request
 from penstock.errors import Problem
@@ -41,19 +39,6 @@ def version_of(request: Request) -> int:
     return int(request.params["version"])
 
 
-def whole(request: Request) -> bool:
-    """Refuse parameters that a read does not know; True when ``_pretty`` is asked for (http.html#parameters)."""
-    for name, value in request.arguments():
-        if name in ("_summary", "_elements") and value != "false":
-            raise Problem("not-supported", "resources are answered whole: _summary and _elements are not served here", at="http." + name)
-    return pretty_wanted(request)
-
-
-def pretty_wanted(request: Request) -> bool:
-    """Whether ``_pretty`` is asked for."""
-    return "_pretty=true" in request.query
-
-
-def fhir_reply(status: int, body: bytes, headers: tuple[Header, ...] = (), *, pretty: bool = False) -> Reply:
-    """An answer in FHIR JSON."""
-    return Reply(status, msgspec.json.format(body, indent=2) if pretty and body else body, FHIR_JSON, headers)
+def fhir_reply(status: int, body: bytes, headers: tuple[Header, ...] = ()) -> Reply:
+    """An answer in FHIR JSON; ``negotiate`` gives it the form that was asked for."""
+    return Reply(status, body, FHIR_JSON, headers)

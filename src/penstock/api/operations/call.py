@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.api.fhir.accept import decoded
-from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of, version_of
-from penstock.api.negotiate import preference, want_fhir
+from penstock.api.fhir.subject import FORM, fhir_reply, id_of, type_of, version_of
+from penstock.api.negotiate import preference
 from penstock.api.operations.operation import Level, Operation
 from penstock.api.operations.parameters import Given, Value, decode, encode, from_query, joined, require_declared
 from penstock.api.parts import Parts
@@ -43,7 +43,6 @@ def handler(level: Level, operations: Sequence[Operation]) -> Callable[[Parts, R
     by_type: Mapping[str, Operation] = {type_: each for each in operations for type_ in each.types or ("*",)}
 
     async def serve(parts: Parts, request: Request) -> Reply:
-        want_fhir(request)
         type_ = type_of(request) if "type" in request.params else None
         operation = by_type.get(type_ or "", by_type.get("*")) if type_ else operations[0]
         if operation is None:
@@ -59,7 +58,7 @@ def handler(level: Level, operations: Sequence[Operation]) -> Callable[[Parts, R
 
 def answer(request: Request, resource: Any, *, status: int = 200, headers: tuple[Header, ...] = ()) -> Reply:
     """The answer of an operation that gives one resource."""
-    return fhir_reply(status, json.encode(resource), headers, pretty=pretty_wanted(request))
+    return fhir_reply(status, json.encode(resource), headers)
 
 
 def answer_parameters(request: Request, *values: Value) -> Reply:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from penstock.api.fhir.bundles import bundle, search_entry
 from penstock.api.fhir.read import present
-from penstock.api.fhir.subject import fhir_reply, pretty_wanted
+from penstock.api.fhir.subject import fhir_reply
 from penstock.api.operations.call import Call
 from penstock.api.operations.operation import HL7, Operation, Parameter
 from penstock.api.parts import Parts
@@ -119,7 +119,7 @@ async def _answer(parts: Parts, request: Request, call: Call, walk: Walk) -> Rep
     links = [("self", _link(request, call, call.one("_cursor")))]
     if following is not None:
         links.append(("next", _link(request, call, str(following))))
-    return fhir_reply(200, bundle("searchset", entries, links=links), pretty=pretty_wanted(request))
+    return fhir_reply(200, bundle("searchset", entries, links=links))
 
 
 async def _walked(parts: Parts, tx: Tx, walk: Walk, place: Place, count: int, since: datetime | None) -> tuple[list[Stored], Place | None]:

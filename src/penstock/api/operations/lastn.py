@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from penstock.api.fhir.bundles import bundle, search_entry
-from penstock.api.fhir.subject import FORM, fhir_reply, pretty_wanted
+from penstock.api.fhir.subject import FORM, fhir_reply
 from penstock.api.operations.call import Call
 from penstock.api.operations.operation import HL7, Operation, Parameter
 from penstock.api.parts import Parts
@@ -45,7 +45,7 @@ async def _lastn(parts: Parts, request: Request, call: Call) -> Reply:
         newest_first = await _found(parts, tx, request, criteria)
     chosen = last(newest_first, most)
     entries = [search_entry(request.base, stored, "match") for stored, _ in chosen]
-    return fhir_reply(200, bundle("searchset", entries, total=len(entries)), pretty=pretty_wanted(request))
+    return fhir_reply(200, bundle("searchset", entries, total=len(entries)))
 
 
 def _criteria(request: Request, call: Call) -> list[tuple[str, str]]:
