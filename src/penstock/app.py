@@ -39,6 +39,8 @@ from penstock.events import retention
 from penstock.flow import Flow, Ways
 from penstock.formats.fhir import json
 from penstock.formats.fhir.searchparams import extract
+from penstock.formats.fhir.validate.demands import Demands
+from penstock.formats.fhir.validate.validator import Validator
 from penstock.formats.hl7v2 import Header, Message
 from penstock.inbox import Accepted, Arrival, Received, Receiver
 from penstock.inbox.tend import drop_bodies
@@ -79,6 +81,8 @@ class Core:
     horizon: events.Horizon
     registry: Registry
     terminology: Terminology
+    validator: Validator
+    demands: Demands
     packages: Packages
     follower: Follower
 
@@ -159,7 +163,10 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
     await inbox.tend(database, clock.now())
     events_bell = await stack.enter_async_context(Bell(database, "penstock_events"))
     horizon, registry = events.Horizon(database), Registry()
-    store = Store(partial(_announce, events_bell, registry), clock=clock)
+    terminology = Terminology(registry)
+    validator = Validator(registry, terminology)
+    demands = Demands(validator, site.demands)
+    store = Store(partial(_announce, events_bell, registry), clock=clock, uphold=partial(_uphold, demands))
     definitions_bell = await stack.enter_async_context(Bell(database, "penstock_definitions"))
     follower = Follower(registry, database, store, horizon, definitions_bell, clock)
     stack.push_async_callback(follower.close)
@@ -179,7 +186,9 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
         horizon=horizon,
         registry=registry,
         follower=follower,
-        terminology=Terminology(registry),
+        terminology=terminology,
+        validator=validator,
+        demands=demands,
         packages=Packages(database, store, registry, follower.look, follower.publish),
     )
 
@@ -188,6 +197,12 @@ async def _connected(stack: AsyncExitStack, url: str, size: int) -> Database:
     database = await connect(url, size=size)
     stack.push_async_callback(database.close)
     return database
+
+
+def _uphold(demands: Demands, resource: dict[str, Any], cause: Cause) -> None:
+    """What the site demands of a resource; what it lets pass with a warning is in the log."""
+    for issue in demands.require(resource, cause.client, now=cause.at):
+        _log.warning("demand.unmet", type=resource["resourceType"], rule=issue.rule, at=issue.at, client=cause.client)
 
 
 async def _announce(bell: Bell, registry: Registry, tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
@@ -345,6 +360,8 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, 
         clients=core.site.clients,
         canonicals=core.registry,
         terminology=core.terminology,
+        validator=core.validator,
+        demands=core.demands,
         packages=core.packages,
         settle=core.follower.settle,
     )

@@ -15,6 +15,8 @@ from penstock.db import Database, Tx
 from penstock.errors import Problem
 from penstock.events import Feed
 from penstock.formats.fhir.canonical import Canonicals, Shelf
+from penstock.formats.fhir.validate.demands import Demands
+from penstock.formats.fhir.validate.validator import Validator
 from penstock.inbox import Accepted
 from penstock.settings import Settings
 from penstock.store import Store, Writer
@@ -90,7 +92,8 @@ class Parts:
     """Everything a handler may use.
 
     ``ready`` names each thing that must work, and whether it does. ``conceal`` is by resource type, ``clients`` by client id.
-    ``canonicals`` are the definitions in force, and ``terminology`` answers from them; ``settle`` returns when every process knows the
+    ``canonicals`` are the definitions in force, and ``terminology`` and ``validator`` answer from them; ``demands`` are
+    what the site asks of resources; ``settle``  returns when every process knows the
     definitions that this one has changed.
     """
 
@@ -108,5 +111,7 @@ class Parts:
     clients: Mapping[str, Client] = field(default_factory=dict)
     canonicals: Canonicals = field(default_factory=Shelf)
     terminology: Terminology = field(default_factory=lambda: Terminology(Shelf()))
+    validator: Validator = field(default_factory=lambda: Validator(Shelf()))
+    demands: Demands = field(default_factory=lambda: Demands(Validator(Shelf())))
     packages: Packages | None = None
     settle: Callable[[], Awaitable[None]] = settled

@@ -10,6 +10,7 @@ from penstock.auth.clients import Client
 from penstock.convert import Row
 from penstock.delivery import Partner, Webhook
 from penstock.errors import Problem
+from penstock.formats.fhir.validate.demands import Demand
 from penstock.ingress import HTTP, MLLP, Interface
 
 
@@ -43,6 +44,7 @@ class Site:
     clients: Mapping[str, Client] = field(default_factory=dict)
     webhooks: tuple[Webhook, ...] = ()
     partners: tuple[Partner, ...] = ()
+    demands: tuple[Demand, ...] = ()
     overlay: tuple[Row, ...] = ()
 
     def channel(self, name: str) -> Channel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,8 @@ from penstock.delivery.partner import FORMATS, PAGES, WRITES
 from penstock.delivery.registry import REPORTER
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.path import program
+from penstock.formats.fhir.validate.demands import Demand
 from penstock.formats.hl7v2.charset import codec
 from penstock.ingress import Interface
 from penstock.ingress.interface import Policy
@@ -73,6 +76,24 @@ def webhook(given: Given, secret_of: Callable[[str], str]) -> Webhook:
         batch=batch if mode == "batch" else 1,
         concurrency=given.number("concurrency", 16, low=1, high=256),
     )
+
+
+def demand(given: Given) -> Demand:
+    """``demands/*.yaml``."""
+    type = given.text("type", check=_resource_type, needed=True)
+    found = Demand(
+        name=given.name(),
+        type=type,
+        sources=frozenset(given.texts("sources")),
+        rejects=given.choice("unmet", ("reject", "warn"), "reject") == "reject",
+        profiles=given.texts("profiles", check=_uri),
+        elements=given.texts("elements", check=partial(program, type=type) if type else None),
+        identifier_systems=frozenset(given.texts("identifier_systems", check=_uri)),
+        provenance=given.choice("provenance", ("required", "optional"), "optional") == "required",
+    )
+    if type and found == Demand(found.name, type, found.sources, found.rejects):
+        given.problems.append(Problem("required", "a demand asks for something: profiles, elements, identifier_systems or provenance"))
+    return found
 
 
 def partner(given: Given, environment: Mapping[str, str]) -> Partner:

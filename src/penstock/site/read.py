@@ -15,13 +15,14 @@ import yaml
 
 from penstock.convert import Row, read_rows
 from penstock.errors import Problem, Problems
+from penstock.formats.fhir.validate.demands import Demand
 from penstock.ingress import HTTP, MLLP
 from penstock.site.given import Given, secrets_in
 from penstock.site.model import Channel, Site
-from penstock.site.parts import channel, check_zone, client, partner, webhook
+from penstock.site.parts import channel, check_zone, client, demand, partner, webhook
 
 #: Folders of a site to the ending of their files. Any other file that looks like configuration is one that nobody reads.
-FOLDERS = {"interfaces": ".yaml", "clients": ".yaml", "partners": ".yaml", "subscriptions": ".yaml", "maps": ".csv"}
+FOLDERS = {"interfaces": ".yaml", "clients": ".yaml", "demands": ".yaml", "partners": ".yaml", "subscriptions": ".yaml", "maps": ".csv"}
 _CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".csv"})
 
 Part = TypeVar("Part")
@@ -61,6 +62,8 @@ class _Reader:
         clients = self._each("clients", client, lambda one: one.id)
         webhooks = self._each("subscriptions", partial(webhook, secret_of=secret_of), lambda one: one.name)
         partners = self._each("partners", partial(partner, environment=os.environ), lambda one: one.name)
+        demands = self._each("demands", demand, lambda one: one.name)
+        self._sources_exist(demands, {*channels, *clients, *(one.name for one in _built_in(zone))})
         self._same_listener(channels)
         overlay = tuple(row for path in self._files("maps") for row in self._try(path, _rows) or ())
         self._strangers()
@@ -71,6 +74,7 @@ class _Reader:
             clients=clients,
             webhooks=tuple(webhooks.values()),
             partners=tuple(partners.values()),
+            demands=tuple(demands.values()),
             overlay=overlay,
         )
 
@@ -112,6 +116,12 @@ class _Reader:
 
     def _files(self, name: str) -> Iterator[Path]:
         return iter(sorted((self._folder / name).glob(f"[!.]*{FOLDERS[name]}")))
+
+    def _sources_exist(self, demands: Mapping[Any, Demand], known: set[str]) -> None:
+        for one in demands.values():
+            if one.sources - known:
+                text = "the site has no client or interface of this name"
+                self.problems.append(Problem("not-found", text, at=f"demands: {one.name}: sources"))
 
     def _same_listener(self, channels: Mapping[Any, Channel]) -> None:
         taken: set[str] = set()

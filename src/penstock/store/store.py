@@ -9,7 +9,7 @@ from penstock.auth.access import Access
 from penstock.clock import Chance, Clock, SystemClock, system_chance
 from penstock.db import Database, Tx
 from penstock.errors import Problem, explain
-from penstock.store.batch import Item, State
+from penstock.store.batch import Item, State, Uphold, anything
 from penstock.store.body import Bodies
 from penstock.store.change import Announce, Cause, Change, Written
 from penstock.store.conditional import Condition, Made, condition_of, resolve
@@ -30,15 +30,25 @@ _ROUNDS = 5
 
 
 class Store(Reader):
-    """The FHIR repository. ``announce`` appends the events of what a write changed, in the transaction of the write."""
+    """The FHIR repository. ``announce`` appends the events of what a write changed, in the transaction of the write.
+
+    ``uphold`` is asked about every new version of a resource, whichever way it is written.
+    """
 
     def __init__(
-        self, announce: Announce, *, clock: Clock | None = None, chance: Chance | None = None, search_limit_s: float = 5.0
+        self,
+        announce: Announce,
+        *,
+        clock: Clock | None = None,
+        chance: Chance | None = None,
+        search_limit_s: float = 5.0,
+        uphold: Uphold = anything,
     ) -> None:
         index = Index()
         super().__init__(index, Tables(index), Bodies())
         clock = clock or SystemClock()
         self._announce = announce
+        self._uphold = uphold
         self._chance = chance or system_chance()
         self._rids = Rids(clock)
         self._search = Search(self, self._tables, clock, search_limit_s)
@@ -136,7 +146,7 @@ class Store(Reader):
         for number, task in tasks.items():
             try:
                 state = task.state(states, made)
-                state.index = self.index
+                state.index, state.uphold = self.index, self._uphold
                 outcomes[number] = task.do(state, self._rids)
                 used[number] = state
             except Exception as error:

@@ -22,6 +22,7 @@ from penstock.api.operations import (
     meta,
     subsumes,
     translate,
+    validate,
     validate_code,
 )
 from penstock.api.operations.call import Call, answer, answer_parameters, handler
@@ -47,6 +48,7 @@ OPERATIONS: tuple[Operation, ...] = (
     meta.META_DELETE,
     subsumes.SUBSUMES,
     translate.TRANSLATE,
+    validate.VALIDATE,
     validate_code.CODE_SYSTEM_VALIDATE_CODE,
     validate_code.VALUE_SET_VALIDATE_CODE,
 )
