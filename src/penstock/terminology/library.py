@@ -6,12 +6,13 @@ definitions, pins versions or asks for supplements gets a short-lived one over t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from penstock.errors import Problem
 from penstock.formats.fhir.canonical import Canonicals, Shelf
+from penstock.formats.fhir.validate import check
 from penstock.terminology.codesystem import CodeSystem, canonical
 from penstock.terminology.composing import compile_value_set, supplements_of
 from penstock.terminology.concept import Json
@@ -26,6 +27,9 @@ from penstock.terminology.valueset import System, ValueSet
 _CONCEPTS = 500_000
 #: How deep value sets may be made of value sets.
 _DEPTH = 32
+
+
+_Made = TypeVar("_Made")
 
 
 class Pins(NamedTuple):
@@ -162,7 +166,7 @@ class Library:
         try:
             for each in supplements_of(resource):
                 self._supplement(each)
-            return compile_value_set(resource, self)
+            return _compiled(resource, lambda: compile_value_set(resource, self))
         finally:
             self._compiling.pop()
 
@@ -173,7 +177,7 @@ class Library:
             return self._above.system(url, version)
         found = self.find("CodeSystem", asked)
         if found is not None and found.get("content") not in ("not-present", "supplement"):
-            return CodeSystem(found, added)
+            return _compiled(found, lambda: CodeSystem(found, added))
         return GRAMMARS.get(url) or listed(url)
 
     def _supplement(self, url: str) -> Json:
@@ -195,6 +199,16 @@ class Library:
         bare, _, version = url.partition("|")
         chosen = self._pins.choose(bare, version or None)
         return f"{bare}|{chosen}" if chosen else bare
+
+
+def _compiled(resource: Json, make: Callable[[], _Made]) -> _Made:
+    """What is made of a definition. Packages are not validated when they are loaded: one that is not FHIR is found here."""
+    try:
+        return make()
+    except (AttributeError, KeyError, TypeError, ValueError):
+        if check(resource):
+            raise Problem("structure", "a definition that is needed for this is not written as FHIR says") from None
+        raise
 
 
 def _head(resource: Json) -> _Head:
