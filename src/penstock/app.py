@@ -50,6 +50,7 @@ from penstock.running import Running
 from penstock.settings import Settings
 from penstock.site import Channel, Site, load_site
 from penstock.store import Cause, Store, Writer, Written
+from penstock.store.index import Index
 from penstock.store.search.match import matches
 from penstock.store.search.parse import parse
 from penstock.store.search.query import Query
@@ -166,12 +167,16 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
     terminology = Terminology(registry)
     validator = Validator(registry, terminology)
     demands = Demands(validator, site.demands)
-    store = Store(partial(_announce, events_bell, registry), clock=clock, uphold=partial(_uphold, demands))
+    index = Index(registry, f"{settings.base_url}/fhir" if settings.base_url else "", terminology)
+    store = Store(partial(_announce, events_bell, registry), clock=clock, uphold=partial(_uphold, demands), index=index)
     definitions_bell = await stack.enter_async_context(Bell(database, "penstock_definitions"))
     follower = Follower(registry, database, store, horizon, definitions_bell, clock)
     stack.push_async_callback(follower.close)
     await follower.start()
     _role(stack, "definitions", follower.run)
+    reindexer = store.reindexer(database)
+    await reindexer.load()
+    _role(stack, "reindex", reindexer.run)
     return Core(
         settings=settings,
         site=site,

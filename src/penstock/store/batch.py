@@ -13,7 +13,7 @@ from typing import NamedTuple
 from penstock.auth.access import Access
 from penstock.errors import Problem
 from penstock.formats.fhir import json
-from penstock.formats.fhir.searchparams import Indexed
+from penstock.formats.fhir.searchparams import Indexed, custom
 from penstock.store.body import skeleton, splice
 from penstock.store.change import Cause, Change, Key, Op, Resource, Written
 from penstock.store.compartment import bounds
@@ -116,6 +116,8 @@ def _put(state: State, item: Item, resource: Resource | None, rids: Rids) -> Wri
     type, id = state.key
     if resource is None or resource.get("resourceType") != type:
         raise Problem("invalid", "the resource is not of the type that is written", at="resourceType")
+    if type == "SearchParameter":
+        custom.check(resource)
     bare = skeleton(resource, id)
     if state.body is not None and splice(bare, type, id, state.ver, state.rid) == state.body:
         return state.written("same")

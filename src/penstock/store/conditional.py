@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from penstock.db import Tx
 from penstock.errors import Problem, explain
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.batch import Item, State
 from penstock.store.change import Key
 from penstock.store.hashing import h64, prefix
@@ -32,13 +33,13 @@ class Condition:
     matched: tuple[str, ...] = ()
 
 
-def condition_of(item: Item) -> Condition | None:
+def condition_of(item: Item, parameters: Parameters) -> Condition | None:
     """The condition of a change, or None; a criterion that is empty or not understood is refused."""
     change = item.change
     text = change.if_none_exist if change.verb == "create" else change.criteria
     if text is None:
         return None
-    query = parse(change.type, text)
+    query = parse(change.type, text, parameters=parameters)
     if not query.criteria or query.sort or query.cursor:
         raise Problem("invalid", "a conditional interaction has search criteria, and nothing else")
     canonical = sorted((each.param, each.modifier, sorted(each.values)) for each in query.criteria)

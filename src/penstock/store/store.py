@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from penstock.auth.access import Access
 from penstock.clock import Chance, Clock, SystemClock, system_chance
-from penstock.db import Database, Tx
+from penstock.db import Database, Tx, after_commit
 from penstock.errors import Problem, explain
+from penstock.store import load
 from penstock.store.batch import Item, State, Uphold, anything
 from penstock.store.body import Bodies
 from penstock.store.change import Announce, Cause, Change, Written
 from penstock.store.conditional import Condition, Made, condition_of, resolve
+from penstock.store.hashing import tenant_number
 from penstock.store.index import Index
 from penstock.store.read import Reader
+from penstock.store.reindex import Reindexer, states
+from penstock.store.reindex import State as IndexState
 from penstock.store.rid import Rids
 from penstock.store.search.page import Page, Search
 from penstock.store.search.parse import Pairs, parse
 from penstock.store.search.within import compartment_types, narrowed, queries, types_asked
+from penstock.store.statements import SQL
 from penstock.store.tables import Tables, require_type
 from penstock.store.task import Task, check, task_of
 from penstock.store.write import flush, lock
@@ -43,8 +49,9 @@ class Store(Reader):
         chance: Chance | None = None,
         search_limit_s: float = 5.0,
         uphold: Uphold = anything,
+        index: Index | None = None,
     ) -> None:
-        index = Index()
+        index = index or Index()
         super().__init__(index, Tables(index), Bodies())
         clock = clock or SystemClock()
         self._announce = announce
@@ -52,6 +59,16 @@ class Store(Reader):
         self._chance = chance or system_chance()
         self._rids = Rids(clock)
         self._search = Search(self, self._tables, clock, search_limit_s)
+        self._clock = clock
+        self._tenants: set[str] = set()
+
+    def reindexer(self, database: Database) -> Reindexer:
+        """What indexes again what is stored, in the background, when search parameters have changed."""
+        return Reindexer(database, self.index, self._tables, self._bodies, self._clock)
+
+    async def index_states(self, tx: Tx) -> list[IndexState]:
+        """How far each type in use is indexed, for an operator."""
+        return await states(tx, self.index, self._tables)
 
     async def ensure(self, database: Database, types: Iterable[str]) -> None:
         """Make the tables of ``types`` where they are missing. Call it before the transaction that writes them."""
@@ -82,7 +99,7 @@ class Store(Reader):
         resource, (type, id).
         """
         require_type(type)
-        parsed = parse(type, query, lenient=lenient)
+        parsed = parse(type, query, lenient=lenient, parameters=self.index.parameters)
         return await self._search.page(tx, access, narrowed(parsed, within) if within else parsed)
 
     async def search_all(
@@ -95,7 +112,7 @@ class Store(Reader):
             used = await self._tables.all(tx)
             inside = used if within is None else [type for type in used if type in compartment_types(within[0])]
             types = tuple(self._search.open_types(tx, access, inside))
-        parsed = queries(types, rest, named=asked is not None or within is not None, lenient=lenient)
+        parsed = queries(types, rest, named=asked is not None or within is not None, lenient=lenient, parameters=self.index.parameters)
         if within:
             parsed = [narrowed(each, within) for each in parsed]
         page = await self._search.pages(tx, access, parsed) if parsed else Page([], 0, {}, (), ())
@@ -104,6 +121,7 @@ class Store(Reader):
     async def write_items(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:
         """The same for changes on behalf of several, each for its own cause: what the Writer commits as one."""
         await self._rids.ready(tx)
+        await self._know(tx, {item.access.tenant for item in items})
         outcomes: list[Outcome] = [Problem("exception", "this change was not tried")] * len(items)
         tasks = await self._tasks(tx, items, outcomes)
         for _ in range(_ROUNDS):
@@ -116,13 +134,43 @@ class Store(Reader):
         await self._tell(tx, items, outcomes)
         return outcomes
 
+    async def load(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:
+        """The same for updates of many resources of one tenant, most of which are new: those are written by COPY (see ``load``)."""
+        await self._rids.ready(tx)
+        self._tables.require(item.change.type for item in items)
+        await self._know(tx, {item.access.tenant for item in items})
+        outcomes: list[Outcome] = [Problem("exception", "this change was not tried")] * len(items)
+        keys = [(item.change.type, item.change.id or "") for item in items]
+        new = await load.fresh(tx, items[0].access.tenant, keys) if items else set()
+        states: list[State] = []
+        for number in sorted(new):
+            try:
+                check(items[number])
+                state, outcomes[number] = load.create(items[number], self.index, self._rids)
+                states.append(state)
+            except Exception as error:
+                outcomes[number] = explain(error)
+        await load.copy(tx, self._bodies, states)
+        await self._tell(tx, items, outcomes)
+        others = [number for number in range(len(items)) if number not in new]
+        if others:
+            for number, outcome in zip(others, await self.write_items(tx, [items[number] for number in others]), strict=True):
+                outcomes[number] = outcome
+        return outcomes
+
+    async def _know(self, tx: Tx, tenants: set[str]) -> None:
+        """Write down the names of new tenants: rows carry only their numbers."""
+        for tenant in tenants - self._tenants:
+            await tx.execute(SQL["know_tenant"], tenant_number(tenant), tenant)
+            after_commit(tx, partial(self._tenants.add, tenant))
+
     async def _tasks(self, tx: Tx, items: Sequence[Item], outcomes: list[Outcome]) -> dict[int, Task]:
         """What is to be done, each change with the resource that it is about; a change that cannot be done gets its Problem."""
         conditions: dict[int, Condition | Problem | None] = {}
         for number, item in enumerate(items):
             try:
                 check(item)
-                conditions[number] = condition_of(item)
+                conditions[number] = condition_of(item, self.index.parameters)
             except Problem as problem:
                 outcomes[number] = problem
         self._tables.require(items[number].change.type for number in conditions)

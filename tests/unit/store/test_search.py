@@ -149,7 +149,7 @@ PARAMS = st.sampled_from(
 def _sql(target: Target, fragments: list[Fragment]) -> str:
     orders = orders_of([target.type], ())
     assert orders is not None
-    return page_sql([Branch(target, fragments, Counts(0, {}, 0))], orders[0], 10, After(0, (), 0))
+    return page_sql([Branch(target, fragments, Counts(0, {}, 0))], orders[0], 10, After(0, (), 0)).sql
 
 
 @given(PARAMS, HOSTILE)

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from penstock.errors import Problem
-from penstock.formats.fhir.searchparams import Indexed, extract
+from penstock.formats.fhir.searchparams import Indexed, Parameters
 from penstock.store.change import Key, Resource, Stored
 from penstock.store.hashing import self_hash
+from penstock.store.keys import reference_token
+from penstock.store.layout import layout
 from penstock.store.row import local_references
 from penstock.store.search.condition import Chain, Condition, Has, Selves, links
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.match import holds
+from penstock.store.search.plan import probe_sql
 from penstock.store.search.run import Plan, Run, Wanted
 from penstock.store.search.types import Context
 
@@ -39,14 +42,14 @@ async def read(run: Run, type: str, rows: Sequence[Any]) -> list[Candidate]:
     for number, row in enumerate(rows):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-        found.append(decoded(await run.stored(type, row), row))
+        found.append(decoded(run.parameters, await run.stored(type, row), row))
     return found
 
 
-def decoded(stored: Stored, row: Any = None) -> Candidate:
+def decoded(parameters: Parameters, stored: Stored, row: Any = None) -> Candidate:
     """A version as a candidate."""
     resource = stored.resource()
-    return Candidate(row, stored, resource, extract(resource))
+    return Candidate(row, stored, resource, parameters.extract(resource))
 
 
 async def keep(run: Run, conditions: Sequence[Condition], candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -58,7 +61,7 @@ async def keep(run: Run, conditions: Sequence[Condition], candidates: Sequence[C
     for number, each in enumerate(candidates):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-        on = Context(each.indexed, each.resource, run.now)
+        on = Context(each.indexed, each.resource, run.now, run.parameters)
         if all(holds(condition, on, decided) for condition in conditions):
             kept.append(each)
     return kept
@@ -105,12 +108,28 @@ async def _pointed_at(run: Run, chain: Chain, candidates: Sequence[Candidate]) -
 async def _pointing(run: Run, has: Has, candidates: Sequence[Candidate]) -> set[Key]:
     """Of the candidates, those that a resource which satisfies the inner side points at."""
     type = candidates[0].stored.type
+    inner = await run.plan(Wanted(has.source, (has.inner,)))
+    if inner.exact:
+        return {(type, id_) for id_ in await _probed(run, inner, has, type, [each.stored.id for each in candidates])}
     values = tuple(f"{type}/{each.stored.id}" for each in candidates)
     plan = await run.plan(Wanted(has.source, (Criterion(has.param, "reference", "", values), has.inner)))
     sources = await satisfying(run, plan, CANDIDATES)
     if sources is None:
         raise too_costly()
     return {(type, id_) for id_ in references(sources, has.param, type)}
+
+
+async def _probed(run: Run, inner: Plan, has: Has, type: str, ids: Sequence[str]) -> list[str]:
+    """Which of the resources ``ids`` are pointed at, asked of SQL one by one within a statement."""
+    branch = inner.fresh()[0]
+    tenant, target = run.access.tenant, branch.target
+    if type == "Patient" and has.param in layout(has.source).patients:
+        keys, condition = [self_hash(tenant, type, id_) for id_ in ids], "r.pat = k.key"
+    else:
+        start = target.prefix(has.param)
+        keys, condition = [reference_token(start, type, id_) for id_ in ids], "r.tok && array[k.key]"
+    rows = await run.timed(run.tx.fetch(probe_sql(branch, condition, keys), *target.args))
+    return [ids[row["n"] - 1] for row in rows]
 
 
 def too_costly() -> Problem:

@@ -42,13 +42,18 @@ def compile(target: Target, condition: Condition) -> Fragment:
 
 
 def _joined(target: Target, link: Joined) -> Fragment:
-    """A semi-join: the inner select has an ``r`` of its own, and its arguments among the outer ones."""
+    """A semi-join: the inner select has an ``r`` of its own, and its arguments among the outer ones.
+
+    As a probe it is a select that PostgreSQL does not turn into a join (``offset 0``), because it would read all rows to join them.
+    """
     inner = replace(target, type=link.type)
     found = compile(inner, link.inner)
     if not found.exact:
         raise Problem("exception", "a link that must be decided in memory was left to SQL")
     where = f"r.tenant = {target.tenant_number()} and r.{link.theirs} is not null and {found.sql}"
-    return Fragment(f"r.{link.mine} in (select r.{link.theirs} from {inner.layout.current} r where {where})")
+    table = inner.layout.current
+    probe = f"exists (select 1 from (select r.{link.mine} as key) k join {table} r on r.{link.theirs} = k.key where {where} offset 0)"
+    return Fragment(f"r.{link.mine} in (select r.{link.theirs} from {table} r where {where})", probe=probe)
 
 
 def _criterion(target: Target, criterion: Criterion) -> Fragment:

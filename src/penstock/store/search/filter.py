@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from penstock.errors import Problem
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.search.condition import NEVER, And, Compared, Condition, Not, Or
 from penstock.store.search.parameter import criterion, parameter
 from penstock.store.search.read import Reader
@@ -86,7 +87,7 @@ def _path(reader: Reader, type: str, path: tuple[Step, ...], operator: str, valu
     reader.count(depth)
     first, rest = path[0], path[1:]
     if not rest:
-        return compared(type, first.name, operator, value)
+        return compared(reader.parameters, type, first.name, operator, value)
 
     def read(target: str) -> Condition:
         inner = _path(reader, target, rest, operator, value, depth + 1)
@@ -105,39 +106,39 @@ _TEXTS = {"eq": "", "co": "contains", "sw": "", "ew": "contains"}
 _LITERAL = frozenset(("token", "uri", "reference", "id"))
 
 
-def compared(type: str, code: str, operator: str, value: str) -> Condition:
+def compared(parameters: Parameters, type: str, code: str, operator: str, value: str) -> Condition:
     """One comparison."""
-    kind = KINDS.get(code, parameter(type, code).type)
+    kind = KINDS.get(code, parameter(parameters, type, code).type)
     escaped = value.replace("\\", "\\\\").replace(",", "\\,")
     if operator == "pr":
-        return _present(type, code, kind, value)
+        return _present(parameters, type, code, kind, value)
     if operator in _CODED and kind == "token":
-        return criterion(type, f"{code}:{_CODED[operator]}", value if operator in ("in", "ni") else escaped)
+        return criterion(parameters, type, f"{code}:{_CODED[operator]}", value if operator in ("in", "ni") else escaped)
     if operator == "re" and kind == "reference":
-        return criterion(type, code, escaped)
+        return criterion(parameters, type, code, escaped)
     if kind == "string" and operator in _TEXTS:
         modifier = _TEXTS[operator]
-        wider = criterion(type, f"{code}:{modifier}" if modifier else code, escaped)
+        wider = criterion(parameters, type, f"{code}:{modifier}" if modifier else code, escaped)
         return wider if operator in ("co", "sw") else Compared(code, kind, operator, value, wider)
     if kind in _ORDERED and operator in _PREFIXES | {"eq", "ne"}:
-        return criterion(type, code, operator + escaped)
+        return criterion(parameters, type, code, operator + escaped)
     if kind in _SPANS and operator == "po":
         return Compared(code, kind, operator, value, None)
     if operator == "eq":
-        return criterion(type, code, escaped)
+        return criterion(parameters, type, code, escaped)
     if operator == "ne":
-        return Compared(code, kind, operator, value, criterion(type, code, escaped))
+        return Compared(code, kind, operator, value, criterion(parameters, type, code, escaped))
     if operator in _TEXTS and kind in _LITERAL:
         return Compared(code, kind, operator, value, None)
     raise Problem("not-supported", "this comparison does not fit this type of parameter", at="_filter")
 
 
-def _present(type: str, code: str, kind: str, value: str) -> Condition:
+def _present(parameters: Parameters, type: str, code: str, kind: str, value: str) -> Condition:
     if value not in ("true", "false"):
         raise Problem("value", "pr is followed by true or false", at="_filter")
     if "missing" not in MODIFIERS.get(kind, ()):  # the id and the time of every resource are there
         return And(()) if value == "true" else NEVER
-    return criterion(type, f"{code}:missing", "false" if value == "true" else "true")
+    return criterion(parameters, type, f"{code}:missing", "false" if value == "true" else "true")
 
 
 OPERATORS = frozenset(("eq", "ne", "co", "sw", "ew", "pr", "po", "re", *_PREFIXES, *_CODED))

@@ -27,6 +27,8 @@ class Fragment(NamedTuple):
     drive: str = ""
     tokens: tuple[int, ...] = ()
     halves: tuple[str, str] = ("", "")
+    #: The same condition as a look for each row, where ``sql`` is a join: better for few rows, worse for all.
+    probe: str = ""
 
     @property
     def filter(self) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from penstock.errors import Problem
-from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.searchparams import Indexed
+from penstock.formats.fhir.searchparams import Indexed, Parameters
 from penstock.store.change import Key, Stored
 from penstock.store.row import local_references
 from penstock.store.search.candidates import CONTENT, Candidate, decoded, keep, read
@@ -60,7 +59,9 @@ class Included:
         found: list[Candidate] = []
         for source in dict.fromkeys(include.source for include in revincludes):
             if self._run.may_search(source) and _may_read(self._run, source) and await self._run.exist(source):
-                conditions = tuple(_pointing([each for each in revincludes if each.source == source], source, targets))
+                conditions = tuple(
+                    _pointing(self._run.parameters, [each for each in revincludes if each.source == source], source, targets)
+                )
                 if conditions:
                     found += await self._sources(source, Or(conditions))
         return found
@@ -80,7 +81,7 @@ class Included:
     async def _add(self, stored: Sequence[Stored], decode: bool) -> list[Candidate]:
         self._seen.update((each.type, each.id) for each in stored)
         self._found += stored
-        return [decoded(each) for each in stored] if decode else []
+        return [decoded(self._run.parameters, each) for each in stored] if decode else []
 
     def _limit(self, more: int) -> None:
         if len(self._found) + more > MOST:
@@ -107,10 +108,10 @@ def _targets(includes: Sequence[Include], source: str, indexed: Indexed) -> Iter
             yield type, id_
 
 
-def _pointing(includes: Sequence[Include], source: str, targets: Sequence[Candidate]) -> Iterable[Criterion]:
+def _pointing(parameters: Parameters, includes: Sequence[Include], source: str, targets: Sequence[Candidate]) -> Iterable[Criterion]:
     """The criteria of which a resource of type ``source`` must satisfy one to be included."""
-    for param in dict.fromkeys(name for each in includes for name in _params(each, source)):
-        allowed = r4().search_params(source)[param].targets
+    for param in dict.fromkeys(name for each in includes for name in _params(parameters, each, source)):
+        allowed = parameters.of(source)[param].targets
         wanted = {each.target for each in includes if each.param in ("*", param)}
         values = [
             f"{each.stored.type}/{each.stored.id}"
@@ -121,7 +122,7 @@ def _pointing(includes: Sequence[Include], source: str, targets: Sequence[Candid
             yield Criterion(param, "reference", "", tuple(values))
 
 
-def _params(include: Include, source: str) -> list[str]:
+def _params(parameters: Parameters, include: Include, source: str) -> list[str]:
     if include.param != "*":
         return [include.param]
-    return [code for code, param in r4().search_params(source).items() if param.type == "reference" and param.expression]
+    return [code for code, param in parameters.of(source).items() if param.type == "reference" and param.expression]

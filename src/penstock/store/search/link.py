@@ -11,8 +11,9 @@ from penstock.errors import Problem
 from penstock.store.hashing import self_hash
 from penstock.store.layout import layout
 from penstock.store.search.candidates import ids, references, satisfying
-from penstock.store.search.condition import NEVER, And, Chain, Condition, Has, Joined, Not, Open, Or, Selves
+from penstock.store.search.condition import NEVER, And, Chain, Compared, Condition, Has, Joined, Not, Open, Or, Selves
 from penstock.store.search.criterion import Criterion
+from penstock.store.search.meaning import meant
 from penstock.store.search.run import Plan, Run, Wanted
 
 #: Resources of the inner side up to which they are looked up one by one.
@@ -34,6 +35,10 @@ async def follow(run: Run, type: str, condition: Condition) -> Condition:
             return await _chain(run, type, condition)
         case Has():
             return await _has(run, type, condition)
+        case Criterion():
+            return await meant(run, type, condition)
+        case Compared(param=param):
+            run.tools.reader.index.require(type, param)
     return condition
 
 

@@ -103,7 +103,7 @@ class Search:
             return Page([], counted, {}, query.used, query.ignored, query.notes)
         sealer = Sealer(await self._secret(tx), access, queries)
         after = sealer.open(query.cursor) if query.cursor else _BEGINNING
-        orders = orders_of([each.type for each in wanted], query.sort)
+        orders = orders_of([each.type for each in wanted], query.sort, run.parameters)
         found = await (_walked(run, plan, query, orders, after) if orders else _sorted(run, plan, query, after))
         entries = [Entry(match.stored, "match") for match in found.matches]
         if query.includes or query.revincludes:
@@ -122,7 +122,7 @@ class Search:
 
 async def _wanted(run: Run, query: Query) -> Wanted | None:
     """Everything that must hold of one type; None when nothing of it was ever stored."""
-    followed: list[Condition] = [*query.criteria]
+    followed: list[Condition] = [await follow(run, query.type, each) for each in query.criteria]
     for condition in query.conditions:
         one = await follow(run, query.type, condition)
         followed += one.parts if isinstance(one, And) else (one,)
@@ -231,5 +231,5 @@ def _start(ordered: Sequence[Candidate], after: After, count: int) -> int:
 
 
 async def _included(run: Run, query: Query, matches: Sequence[Match]) -> list[Stored]:
-    sources = [match.candidate or decoded(match.stored) for match in matches]
+    sources = [match.candidate or decoded(run.parameters, match.stored) for match in matches]
     return await Included(run, query, sources).collect(sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import SearchParam, r4
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.search.criterion import Criterion, split
 from penstock.store.search.types import KINDS, MODIFIERS
 
@@ -18,18 +19,18 @@ class Unknown(Problem):
         super().__init__("not-supported", "this resource type has no such search parameter")
 
 
-def parameter(type: str, code: str) -> SearchParam:
+def parameter(parameters: Parameters, type: str, code: str) -> SearchParam:
     """The definition of a parameter; Unknown where there is none, or where it does not say what it looks at."""
-    param = r4().search_params(type).get(code)
+    param = parameters.of(type).get(code)
     if param is None or not (param.expression or code in KINDS):
         raise Unknown
     return param
 
 
-def criterion(type: str, name: str, value: str) -> Criterion:
+def criterion(parameters: Parameters, type: str, name: str, value: str) -> Criterion:
     """The criterion of one ``name=value``."""
     code, _, modifier = name.partition(":")
-    param = parameter(type, code)
+    param = parameter(parameters, type, code)
     kind = KINDS.get(code, param.type)
     targets = param.targets
     if kind == "reference" and modifier in r4().resource_types:
@@ -42,9 +43,9 @@ def criterion(type: str, name: str, value: str) -> Criterion:
     return Criterion(code, kind, modifier, values, targets)
 
 
-def reference(type: str, code: str) -> SearchParam:
+def reference(parameters: Parameters, type: str, code: str) -> SearchParam:
     """The definition of a reference parameter, to follow it."""
-    param = parameter(type, code)
+    param = parameter(parameters, type, code)
     if param.type != "reference":
         raise Problem("not-supported", "only a reference parameter leads to another resource", at=code)
     return param

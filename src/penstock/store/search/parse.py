@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from penstock.errors import Problem
+from penstock.formats.fhir.searchparams import R4, Parameters
 from penstock.store.search import filter
 from penstock.store.search.condition import Condition
 from penstock.store.search.control import CONTROLS, NEUTRAL, REFUSED
@@ -28,12 +29,12 @@ Pairs = Sequence[tuple[str, str]]
 __all__ = ["Pairs", "Query", "parse", "parse_all"]
 
 
-def parse(type: str, query: str | Pairs, *, lenient: bool = False) -> Query:
+def parse(type: str, query: str | Pairs, *, lenient: bool = False, parameters: Parameters = R4) -> Query:
     """Read the query for a resource type: a query string, or (name, value) pairs that are already decoded."""
-    return parse_all((type,), query, lenient=lenient)[0]
+    return parse_all((type,), query, lenient=lenient, parameters=parameters)[0]
 
 
-def parse_all(types: Sequence[str], query: str | Pairs, *, lenient: bool = False) -> list[Query]:
+def parse_all(types: Sequence[str], query: str | Pairs, *, lenient: bool = False, parameters: Parameters = R4) -> list[Query]:
     """The same for several types, one Query for each: every parameter must be one of all of them."""
     pairs = [pair for pair in (_pairs(query) if isinstance(query, str) else query) if pair[0] not in NEUTRAL and pair[1]]
     if len(pairs) > CRITERIA:
@@ -44,12 +45,12 @@ def parse_all(types: Sequence[str], query: str | Pairs, *, lenient: bool = False
     chosen: list[list[Condition]] = []
     for name, value in pairs:
         if control := CONTROLS.get(name):
-            control(controls, types, value)
+            control(controls, types, value, parameters)
         elif name in REFUSED:
             raise Problem("not-supported", REFUSED[name], at=name)
         else:
             try:
-                chosen.append([_condition(type, name, value) for type in types])
+                chosen.append([_condition(parameters, type, name, value) for type in types])
             except Unknown:
                 if not lenient:
                     raise
@@ -63,8 +64,8 @@ def parse_all(types: Sequence[str], query: str | Pairs, *, lenient: bool = False
     return [_query(shared, type, [each[number] for each in chosen]) for number, type in enumerate(types)]
 
 
-def _condition(type: str, name: str, value: str) -> Condition:
-    reader = Reader()
+def _condition(parameters: Parameters, type: str, name: str, value: str) -> Condition:
+    reader = Reader(parameters)
     if name == "_filter":
         return filter.bind(reader, type, filter.parse(value))
     return reader.condition(type, name, value)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from penstock.store.hashing import h64
+from penstock.store.keys import converted
 from penstock.store.search.fragment import Fragment, Target
 from penstock.store.search.sort import Key, Order
 from penstock.store.search.statistics import Counts
@@ -18,6 +20,8 @@ from penstock.store.search.statistics import Counts
 _COLUMNS = "r.rid, r.self, r.ver, r.id, r.content"
 #: Rows by tokens up to which they are collected beside a walk by the code.
 _BESIDE = 50_000
+#: So many times the rows that are wanted: then no index is needed to find them.
+_OFTEN = 20
 
 
 class After(NamedTuple):
@@ -44,14 +48,37 @@ class Branch(NamedTuple):
         """Whether SQL decides everything."""
         return all(each.exact for each in self.fragments)
 
+    def hits(self, fragment: Fragment) -> float:
+        """About how many rows have one of the tokens of a fragment."""
+        return self.counts.share(fragment.tokens) * self.counts.rows
 
-def page_sql(branches: Sequence[Branch], order: Order, limit: int, after: After) -> str:
+
+def probe_sql(branch: Branch, condition: str, keys: Sequence[int]) -> str:
+    """The statement that says for which of the ``keys`` there is a row of the branch under the condition on ``k.key``: their places."""
+    target = branch.target
+    placeholder = target.add(list(keys), "int8[]")
+    where = _where(target, [condition, *_conditions(branch.fragments, None)])
+    return (
+        f"select k.n from unnest({placeholder}) with ordinality k (key, n)"
+        f" where exists (select 1 from {target.layout.current} r where {where} offset 0)"
+    )
+
+
+class Statement(NamedTuple):
+    """A statement; ``sorted`` says that the planner must not sort what an index gives in order."""
+
+    sql: str
+    sorted: bool = False
+
+
+def page_sql(branches: Sequence[Branch], order: Order, limit: int, after: After) -> Statement:
     """The statement that fetches up to ``limit`` rows from ``after`` on; with several types, merged."""
     number = branches[0].target.add(limit, "int8")
     if len(branches) == 1:
-        return _Statement(branches[0], order, after, number, 0).sql(limit)
-    each = " union all ".join(f"({_Statement(branch, order, after, number, n).sql(limit)})" for n, branch in enumerate(branches))
-    return f"{each} order by {_ordering(order, after.back, [f'key{n}' for n in range(len(order.keys))], 'self')} limit {number}"
+        return _Select(branches[0], order, after, number, 0).statement(limit)
+    each = " union all ".join(f"({_Select(branch, order, after, number, n).statement(limit).sql})" for n, branch in enumerate(branches))
+    ordering = _ordering(order, after.back, [f"key{n}" for n in range(len(order.keys))], "self")
+    return Statement(f"{each} order by {ordering} limit {number}")
 
 
 def count_sql(branch: Branch, most: int | None = None) -> str:
@@ -65,13 +92,15 @@ def count_sql(branch: Branch, most: int | None = None) -> str:
 
 def list_sql(branch: Branch, columns: str, limit: int) -> str:
     """The statement that fetches ``columns`` of up to ``limit`` rows, in no order."""
-    target = branch.target
-    where = _where(target, _conditions(branch.fragments, _rarest(branch)))
+    target, driver = branch.target, _rarest(branch)
+    if driver and driver.tokens and branch.hits(driver) > _OFTEN * limit:
+        driver = None  # reading any rows soon finds as many as are wanted
+    where = _where(target, _conditions(branch.fragments, driver))
     return f"select {columns} from {target.layout.current} r where {where} limit {target.add(limit, 'int8')}"
 
 
-class _Statement:
-    """The statement of one branch."""
+class _Select:
+    """The select of one branch."""
 
     def __init__(self, branch: Branch, order: Order, after: After, number: str, part: int) -> None:
         self._branch = branch
@@ -80,22 +109,24 @@ class _Statement:
         self._after = after
         self._number = number
         self._part = part
-        self._params: dict[str, str] = {}
+        self._params: dict[tuple[str, str], str] = {}
 
-    def sql(self, limit: int) -> str:
+    def statement(self, limit: int) -> Statement:
         fragments = self._branch.fragments
         halved = next((each for each in fragments if each.drive == "code" and each.halves[0]), None)
         if halved and self._order.keys[0].walk == "r.dlo" and not any(each.drive == "few" for each in fragments):
-            return self._halves(halved)
-        return self._select(fragments, _collects(self._branch, self._order, limit))
+            return Statement(self._halves(halved))
+        driver = _collects(self._branch, self._order, limit)
+        return Statement(self._select(fragments, driver), driver is None and self._order.indexed)
 
     def _select(self, fragments: Sequence[Fragment], driver: Fragment | None) -> str:
         order, target = self._order, self._target
         through = bool(order.join) and driver is None
         keys = [self._named(key.walk if driver is None and n == 0 else key.plain, key) for n, key in enumerate(order.keys)]
-        conditions = [*_conditions(fragments, driver)]
-        if phase := order.joined if through else order.where:
-            conditions.append(self._named(phase, order.keys[0]) if "{param}" in phase else phase)
+        conditions = [*_conditions(fragments, driver, probing=True)]
+        phase = order.joined if through else order.where
+        if order.about is not None and phase:
+            conditions.append(self._named(phase, order.about))
         conditions += self._beyond(keys)
         listed = ", ".join(f"{key} as key{n}" for n, key in enumerate(keys))
         source = f"{target.layout.current} r{' ' + order.join if through else ''}"
@@ -107,11 +138,15 @@ class _Statement:
 
     def _named(self, expression: str, key: Key) -> str:
         """An expression with its parameter as an argument, which every use of it shares."""
-        if "{param}" not in expression:
-            return expression
-        if key.param not in self._params:
-            self._params[key.param] = self._target.param(key.param)
-        return expression.replace("{param}", self._params[key.param])
+        for name in ("{param}", "{common}"):
+            if name in expression:
+                if (name, key.param) not in self._params:
+                    self._params[name, key.param] = self._argument(name, key.param)
+                expression = expression.replace(name, self._params[name, key.param])
+        return expression
+
+    def _argument(self, name: str, param: str) -> str:
+        return self._target.param(param) if name == "{param}" else self._target.add(h64(converted(self._target.prefix(param))), "int8")
 
     def _beyond(self, keys: Sequence[str]) -> list[str]:
         """The keyset condition: rows behind the last one, by the first key that differs."""
@@ -133,8 +168,7 @@ class _Statement:
         column, tokens = halved.halves
         first = self._select([Fragment(column), *rest], None)
         further = Fragment(f"{tokens} and ({column}) is not true", drive="tokens", tokens=halved.tokens)
-        counts = self._branch.counts
-        walks = any(each.drive == "patient" for each in rest) or counts.share(halved.tokens) * counts.rows > _BESIDE
+        walks = any(each.drive == "patient" for each in rest) or self._branch.hits(halved) > _BESIDE
         second = self._select([further, *rest], None if walks else further)
         ordering = _ordering(self._order, self._after.back, [f"key{n}" for n in range(len(self._order.keys))], "self")
         return f"({first}) union all ({second}) order by {ordering} limit {self._number}"
@@ -160,11 +194,10 @@ def _collects(branch: Branch, order: Order, limit: int) -> Fragment | None:
     rarest = _rarest(branch)
     if rarest is None:
         return None
-    hits = counts.share(rarest.tokens) * counts.rows
     passing = 1.0
     for each in fragments:
         passing *= max(counts.share(each.tokens), 1e-9) if each.tokens and each.drive else 1.0
-    return None if hits > limit / passing else rarest
+    return None if branch.hits(rarest) > limit / passing else rarest
 
 
 def _rarest(branch: Branch) -> Fragment | None:
@@ -173,8 +206,9 @@ def _rarest(branch: Branch) -> Fragment | None:
     return by_index[0] if by_index else min(by_tokens, key=lambda each: branch.counts.share(each.tokens), default=None)
 
 
-def _conditions(fragments: Sequence[Fragment], driver: Fragment | None) -> list[str]:
-    return [each.sql if each is driver or not each.tokens else each.filter for each in fragments]
+def _conditions(fragments: Sequence[Fragment], driver: Fragment | None, *, probing: bool = False) -> list[str]:
+    """The conditions, each in the form that suits: that of the driver finds rows, the others are asked of rows."""
+    return [each.probe if probing and each.probe else each.sql if each is driver or not each.tokens else each.filter for each in fragments]
 
 
 def _where(target: Target, conditions: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.search.condition import Chain, Condition, Has
 from penstock.store.search.criterion import split
 from penstock.store.search.parameter import Unknown, criterion, reference
@@ -23,7 +24,8 @@ DEPTH, CONDITIONS = 8, 400
 class Reader:
     """Reads the conditions of one query, and counts them: a chain through references to anything must not grow without bound."""
 
-    def __init__(self) -> None:
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = parameters
         self._left = CONDITIONS
 
     def condition(self, type: str, name: str, value: str, depth: int = 0) -> Condition:
@@ -36,7 +38,7 @@ class Reader:
         head, dot, rest = name.partition(".")
         if dot:
             return self.chain(type, head, lambda target: self.condition(target, rest, value, depth + 1))
-        return criterion(type, name, value)
+        return criterion(self.parameters, type, name, value)
 
     def count(self, depth: int) -> None:
         """One more condition; too many, or too deep ones, are ``too-costly``."""
@@ -49,7 +51,7 @@ class Reader:
     def chain(self, type: str, head: str, read: Read) -> Condition:
         """The condition of a chain that begins with ``head``; ``read`` reads the rest of it for a target type."""
         code, _, wanted = head.partition(":")
-        param = reference(type, code)
+        param = reference(self.parameters, type, code)
         if wanted and wanted not in param.targets:
             raise Problem("not-supported", "this parameter does not point at that resource type", at=code)
         inner: list[tuple[str, Condition]] = []
@@ -70,7 +72,7 @@ class Reader:
         if len(parts) < 4 or parts[1] not in r4().resource_types:
             raise Problem("value", "this is written _has:Type:reference:parameter", at="_has")
         _, source, code, rest = parts
-        if type not in reference(source, code).targets:
+        if type not in reference(self.parameters, source, code).targets:
             raise Problem("not-supported", "that parameter does not point at the type that is searched", at="_has")
         return Has(source, code, self.condition(source, rest, value, depth + 1))
 
@@ -78,4 +80,4 @@ class Reader:
         """Membership in a List (search.html#list). A functional list such as ``$current-problems`` is not kept here."""
         if any(each.startswith("$") for each in split(value, ",")):
             raise Problem("not-supported", "functional lists are not kept: name the id of a List", at="_list")
-        return Has("List", "item", criterion("List", "_id", value))
+        return Has("List", "item", criterion(self.parameters, "List", "_id", value))

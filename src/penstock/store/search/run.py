@@ -12,6 +12,7 @@ from penstock.auth.access import Access
 from penstock.clock import Clock
 from penstock.db import Tx
 from penstock.errors import Problem
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.change import Stored
 from penstock.store.compartment import bounds
 from penstock.store.read import Reader
@@ -22,6 +23,10 @@ from penstock.store.search.plan import After, Branch, list_sql, page_sql
 from penstock.store.search.sort import Order
 from penstock.store.search.statistics import Statistics
 from penstock.store.tables import Tables
+
+_SETTINGS = ("enable_sort", "enable_seqscan", "enable_hashjoin")
+_IN_ORDER = ";".join(f"set local {name} = off" for name in _SETTINGS)
+_AS_USUAL = ";".join(f"set local {name} = on" for name in _SETTINGS)
 
 
 class Tools(NamedTuple):
@@ -91,12 +96,17 @@ class Run:
         found = bounds(self.access, type)
         return () if found is None else (Inside(found.pat, tuple(found.tokens)),)
 
+    @property
+    def parameters(self) -> Parameters:
+        """The search parameters in force."""
+        return self.tools.reader.index.parameters
+
     async def plan(self, *wanted: Wanted) -> Plan:
         """Compile; every type has its tables."""
         args: list[object] = []
         branches = []
         for type, conditions in wanted:
-            target = Target(self.access.tenant, type, self.now, args)
+            target = Target(self.access.tenant, type, self.now, args, self.parameters)
             fragments = [compile(target, condition) for condition in conditions]
             branches.append(Branch(target, fragments, await self.tools.statistics.of(self.tx, type)))
         return Plan(wanted, tuple(branches))
@@ -104,19 +114,27 @@ class Run:
     def check(self, type: str, conditions: Sequence[Condition]) -> None:
         """Refuse a bad value although there is nothing to search in."""
         for condition in conditions:
-            compile(Target(self.access.tenant, type, self.now), condition)
+            compile(Target(self.access.tenant, type, self.now, parameters=self.parameters), condition)
 
     async def rows(self, plan: Plan, order: Order, limit: int, after: After) -> Sequence[Any]:
         """Rows in an order, from a place on."""
         branches = plan.fresh()
-        sql = page_sql(branches, order, limit, after)
-        return await self.timed(self.tx.fetch(sql, *branches[0].target.args))  # type: ignore[no-any-return]
+        statement = page_sql(branches, order, limit, after)
+        fetched = self.tx.fetch(statement.sql, *branches[0].target.args)
+        return await (self._sorted(fetched) if statement.sorted else self.timed(fetched))  # type: ignore[no-any-return]
 
     async def list(self, plan: Plan, columns: str, limit: int) -> Sequence[Any]:
         """Columns of rows in no order."""
         branch = plan.fresh()[0]
         sql = list_sql(branch, columns, limit)
         return await self.timed(self.tx.fetch(sql, *branch.target.args))  # type: ignore[no-any-return]
+
+    async def _sorted(self, statement: Awaitable[Any]) -> Any:
+        """The result of a statement that reads an index in its order, whatever the planner thinks of sorting everything."""
+        await self.tx.execute(_IN_ORDER)
+        rows = await self.timed(statement)
+        await self.tx.execute(_AS_USUAL)
+        return rows
 
     async def stored(self, type: str, row: Any) -> Stored:
         """The version that a row holds."""

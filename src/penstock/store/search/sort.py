@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.searchparams import Indexed
+from penstock.formats.fhir.searchparams import R4, Indexed, Parameters
 from penstock.store.change import Resource
+from penstock.store.keys import fold
 from penstock.store.layout import UNIONS, layout
-from penstock.store.row import UNDATED, fold, limits
+from penstock.store.row import UNDATED, limits, quantity_rows
 from penstock.store.search.types import KINDS
 
 Sort = tuple[tuple[str, bool], ...]
@@ -23,7 +23,7 @@ Sort = tuple[tuple[str, bool], ...]
 class Key(NamedTuple):
     """One sort key over a row ``r``: as an index gives it (``walk``), as an expression that no index gives (``plain``), its SQL type.
 
-    ``{param}`` in an expression stands for the parameter that ``param`` names.
+    ``{param}`` in an expression stands for the parameter that ``param`` names, ``{common}`` for its quantities in common units.
     """
 
     walk: str
@@ -34,13 +34,22 @@ class Key(NamedTuple):
 
 
 class Order(NamedTuple):
-    """One phase of an order. ``join`` is what walking by the first key needs besides ``r``, ``where`` which rows the phase is about."""
+    """One phase of an order. ``join`` is what walking by the first key needs besides ``r``, ``where`` which rows the phase is about.
+
+    ``about`` is the key whose parameter ``where`` names.
+    """
 
     keys: tuple[Key, ...]
     where: str = ""
+    about: Key | None = None
     join: str = ""
     #: The condition instead of ``where`` when the phase is walked through ``join``.
     joined: str = ""
+
+    @property
+    def indexed(self) -> bool:
+        """Whether an index gives the first key only, and rows that are equal by it must be put in order among themselves."""
+        return bool(self.join) or (len(self.keys) > 1 and self.keys[0].walk in ("r.dlo", "r.rid"))
 
     @property
     def unique(self) -> bool:
@@ -56,20 +65,20 @@ def rid(*, descending: bool = False) -> Key:
 OLDEST_FIRST = Order((rid(),))
 
 
-def orders_of(types: Sequence[str], sort: Sort) -> tuple[Order, ...] | None:
+def orders_of(types: Sequence[str], sort: Sort, parameters: Parameters = R4) -> tuple[Order, ...] | None:
     """The phases of an order; None when it takes memory. Without ``_sort`` the oldest version comes first.
 
     In that order a page can be fetched while others write: what changes moves to the end, and is never skipped.
     """
     if not sort:
         return (OLDEST_FIRST,)
-    keys = [_key(types, param, descending) for param, descending in sort]
+    keys = [_key(parameters, types, param, descending) for param, descending in sort]
     if any(key is None for key in keys):
         return None
     return _phases(tuple(key for key in keys if key is not None))
 
 
-def _key(types: Sequence[str], param: str, descending: bool) -> Key | None:
+def _key(parameters: Parameters, types: Sequence[str], param: str, descending: bool) -> Key | None:
     if param == "_lastUpdated":
         return rid(descending=descending)
     if param == "_id":
@@ -78,7 +87,7 @@ def _key(types: Sequence[str], param: str, descending: bool) -> Key | None:
         return None
     if param == layout(types[0]).date:
         return Key("r.dlo", _dated(descending), "int8", descending)
-    definition = r4().search_params(types[0]).get(param)
+    definition = parameters.of(types[0]).get(param)
     kind = KINDS.get(param, definition.type) if definition else ""
     return _SIDES[kind](param, descending) if kind in _SIDES else None
 
@@ -88,28 +97,45 @@ def _dated(descending: bool) -> str:
     return "(r.dlo + 0)" if descending else f"coalesce(nullif(r.dlo, {UNDATED}), {-UNDATED})"
 
 
-def _side(table: str, column: str, type: str, least: str, greatest: str) -> Any:
-    """Keys by a side table: of several values the least, descending the greatest."""
-
-    def key(param: str, descending: bool) -> Key:
-        pick, last = ("max", least) if descending else ("min", greatest)
-        value = f"(select {pick}(s.{column}) from {table} s where s.rid = r.rid and s.param = {{param}})"
-        return Key(f"s.{column}", f"coalesce({value}, {last})", type, descending, param)
-
-    return key
+def _text(param: str, descending: bool) -> Key:
+    value = f"(select {_pick(descending)}(s.val) from str s where s.rid = r.rid and s.param = {{param}})"
+    last = "''" if descending else "U&'\\+10FFFF'"
+    return Key("s.val", f"coalesce({value}, {last})", "text", descending, param)
 
 
-_TEXT = _side("str", "val", "text", "''", "U&'\\+10FFFF'")
-_RANGE = _side("rng", "lo", "float8", "'-infinity'", "'infinity'")
-_SIDES: dict[str, Any] = {"string": _TEXT, "date": _RANGE, "number": _RANGE, "quantity": _RANGE}
+def _range(param: str, descending: bool) -> Key:
+    last = "'-infinity'" if descending else "'infinity'"
+    return Key("s.lo", f"coalesce({_least('{param}', descending)}, {last})", "float8", descending, param)
+
+
+def _quantity(param: str, descending: bool) -> Key:
+    """By the number in the common unit of its dimension, where there is one: rows of several units have no index in that order."""
+    key = _range(param, descending)
+    value = key.plain.replace("coalesce(", f"coalesce({_least('{common}', descending)}, ")
+    return key._replace(walk=value, plain=value)
+
+
+def _least(param: str, descending: bool) -> str:
+    """Of several values the least, descending the greatest."""
+    return f"(select {_pick(descending)}(s.lo) from rng s where s.rid = r.rid and s.param = {param})"
+
+
+def _pick(descending: bool) -> str:
+    return "max" if descending else "min"
+
+
+#: How a parameter that lives in a side table is a key, by its type.
+_SIDES = {"string": _text, "date": _range, "number": _range, "quantity": _quantity}
 
 
 def _phases(keys: tuple[Key, ...]) -> tuple[Order, ...]:
     first, rest = keys[0], keys[1:] or (rid(),)
     if first.walk == "r.dlo" and not first.descending:
-        return Order(keys, f"r.dlo > {UNDATED}"), Order(rest, f"r.dlo = {UNDATED}")
+        return Order(keys, f"r.dlo > {UNDATED}", first), Order(rest, f"r.dlo = {UNDATED}", first)
+    if first.walk == "r.dlo":
+        return (Order(keys, "r.dlo is not null", first),)  # every row has it; the index is told so
     if first.walk.startswith("s."):
-        return _through(first, keys), Order(rest, f"not {_exists(first)}")
+        return _through(first, keys), Order(rest, f"not {_exists(first)}", first)
     return (Order(keys),)
 
 
@@ -125,8 +151,9 @@ def _through(first: Key, keys: tuple[Key, ...]) -> Order:
     """Rows in the order of the side table's index, each at the first of its values."""
     table, beyond = _table(first), ">" if first.descending else "<"
     earlier = f"t.rid = s.rid and t.param = s.param and t.{first.walk[2:]} {beyond} {first.walk}"
-    joined = f"s.param = {{param}} and not exists (select 1 from {table} t where {earlier})"
-    return Order(keys, _exists(first), f"join {table} s on s.rid = r.rid", joined)
+    unit = "" if table == "str" else " and s.unit = 0"
+    joined = f"s.param = {{param}}{unit} and not exists (select 1 from {table} t where {earlier})"
+    return Order(keys, _exists(first), first, f"join {table} s on s.rid = r.rid", joined)
 
 
 def sort_in_memory(found: list[tuple[Any, Resource, Indexed]], sort: Sort) -> list[tuple[Any, Resource, Indexed]]:
@@ -157,7 +184,7 @@ def _values(param: str, indexed: Indexed) -> list[list[Any]]:
         [code for name, _, code in (*indexed.tokens, *indexed.identifiers) if name == param],
         [low for name, low, _ in indexed.dates if name == param],
         [limits(low, high)[0] for name, low, high in indexed.numbers if name == param],
-        [limits(quantity[1], quantity[2])[0] for quantity in indexed.quantities if quantity[0] == param],
+        [[*quantity_rows("", *quantity[1:7])][-1][2] for quantity in indexed.quantities if quantity[0] == param],
         [f"{type}/{id}" for name, type, id in indexed.refs if name == param],
         [uri for name, uri in (*indexed.uris, *indexed.ref_urls) if name == param],
     ]

@@ -8,6 +8,7 @@ from functools import cache
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.search.condition import Or
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.parse import Pairs, parse_all
@@ -27,11 +28,11 @@ def types_asked(pairs: Pairs) -> tuple[tuple[str, ...] | None, Pairs]:
     return tuple(dict.fromkeys(asked)), [pair for pair in pairs if pair[0] != "_type"]
 
 
-def queries(types: Sequence[str], pairs: Pairs, *, named: bool, lenient: bool) -> list[Query]:
+def queries(types: Sequence[str], pairs: Pairs, *, named: bool, lenient: bool, parameters: Parameters) -> list[Query]:
     """A search of several types. Unless they are ``named``, every parameter must be one that all resources have."""
     if named:
-        return parse_all(types, pairs, lenient=lenient)
-    return parse_all((_PLAIN, *types), pairs, lenient=lenient)[1:]
+        return parse_all(types, pairs, lenient=lenient, parameters=parameters)
+    return parse_all((_PLAIN, *types), pairs, lenient=lenient, parameters=parameters)[1:]
 
 
 def narrowed(query: Query, compartment: tuple[str, str]) -> Query:
