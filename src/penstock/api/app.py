@@ -79,6 +79,8 @@ class App:
             reply = self._refuse(error, trace_id, fhir=fhir)
         if fhir and isinstance(reply, Reply):
             reply = self._present(form, reply, trace_id)
+        if isinstance(reply, Stream) and scope["method"] == "HEAD":
+            reply = Reply(reply.status, headers=((b"content-type", reply.media),))
         secure = (parts.settings.base_url or scope["scheme"]).startswith("https")
         trace_id = trace_id or trace_of({})
         if isinstance(reply, Stream):
@@ -90,6 +92,7 @@ class App:
     async def dispatch(self, request: Request, parts: Parts | None = None) -> Reply:
         """Answer a request inside another one, for the same caller: an entry of a batch. Never raises."""
         try:
+            guess(request)
             found, _ = self._find(request)
             self._admit(request, found, inside=True)
             reply = await self._answer(request, found, parts)

@@ -6,6 +6,7 @@ pretty, in part or as the content of a Binary is made of their answer here, and 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from penstock.formats.fhir import json, summary, xml
 
 _SIMPLE = (None, b"*/*", b"application/fhir+json", b"application/json")
 _FORM_TYPE = "application/x-www-form-urlencoded"
+_ABOUT_FORM = re.compile("_(?:format|pretty|summary|elements)|%5[Ff]")
 _RETURNS = ("minimal", "representation", "OperationOutcome")
 
 
@@ -31,32 +33,32 @@ class Preference(NamedTuple):
 
 
 def guess(request: Request) -> None:
-    """Set the form of an answer as far as it can be known before the request was admitted: of refusals, too."""
+    """Set the form of the answer from the URL and the headers, so that refusals have it too; where there is none, that is said later."""
+    if _plain(request):
+        return
     try:
         request.form = _form(request, request.arguments())
-    except Problem:
-        request.form = PLAIN
+    except Problem as problem:
+        request.unacceptable = problem
 
 
 async def settle(request: Request) -> None:
-    """Set the form of the answer, or refuse the request before anything is done: ``not-acceptable``.
+    """Refuse a request for a form that there is not, before anything is done: ``not-acceptable``.
 
     The parameters of a search that is posted are in its body, the ones about its form too (search.html#Introduction).
     """
-    if _plain(request):
-        request.form = PLAIN
-        return
-    pairs = request.arguments()
-    if request.path.endswith("/_search") and request.method == "POST" and _is_form(request):
-        pairs = pairs + decode_form((await request.body()).decode("latin-1"))
-    request.form = _form(request, pairs)
+    if request.unacceptable is not None:
+        raise request.unacceptable
+    if request.method == "POST" and request.path.endswith("/_search") and _is_form(request):
+        request.form = _form(request, request.arguments() + decode_form((await request.body()).decode("latin-1")))
 
 
 def _plain(request: Request) -> bool:
     """Whether it is clear at a glance that whole resources in JSON are wanted."""
-    if request.query or request.headers.get(b"accept") not in _SIMPLE or request.path.startswith("/fhir/Binary"):
+    headers = request.headers
+    if headers.get(b"accept") not in _SIMPLE or b"xml" in headers.get(b"content-type", b"").lower():
         return False
-    return b"content-type" not in request.headers or request.headers[b"content-type"].startswith(b"application/fhir+json")
+    return not (_ABOUT_FORM.search(request.query) or request.path.startswith("/fhir/Binary/"))
 
 
 def _form(request: Request, pairs: list[tuple[str, str]]) -> Form:

@@ -25,7 +25,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 class Request:
     """What was asked. ``params`` come from the path; ``access``, and when it ``expires`` (seconds since 1970), from the door.
 
-    ``dispatch`` answers a request inside this one, with other Parts where some are given. ``form`` is what the answer looks like.
+    ``dispatch`` answers a request inside this one, with other Parts where some are given. ``form`` is what the answer looks like,
+    ``unacceptable`` why it cannot look as it was asked to.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Request:
         "path",
         "query",
         "trace_id",
+        "unacceptable",
     )
 
     def __init__(self, method: str, path: str, query: str, headers: dict[bytes, bytes], receive: Receive | None, *, limit: int) -> None:
@@ -60,6 +62,7 @@ class Request:
         self.trace_id: str
         self.dispatch: Callable[[Request, Any], Awaitable[Reply]]
         self.form: Form = PLAIN
+        self.unacceptable: Problem | None = None
         self._receive = receive
         self._body: bytes | None = None
 
