@@ -6,6 +6,7 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import SearchParam, r4
 from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.search.criterion import Criterion, split
+from penstock.store.search.pointed import targets
 from penstock.store.search.types import KINDS, MODIFIERS
 
 #: Values that one criterion may list.
@@ -24,7 +25,7 @@ def parameter(parameters: Parameters, type: str, code: str) -> SearchParam:
     param = parameters.of(type).get(code)
     if param is None or not (param.expression or code in KINDS):
         raise Unknown
-    return param
+    return param._replace(targets=targets(param, type)) if param.type == "reference" else param
 
 
 def criterion(parameters: Parameters, type: str, name: str, value: str) -> Criterion:
@@ -32,15 +33,15 @@ def criterion(parameters: Parameters, type: str, name: str, value: str) -> Crite
     code, _, modifier = name.partition(":")
     param = parameter(parameters, type, code)
     kind = KINDS.get(code, param.type)
-    targets = param.targets
+    wanted = param.targets
     if kind == "reference" and modifier in r4().resource_types:
-        targets, modifier = (modifier,), ""
+        wanted, modifier = (modifier,), ""
     if modifier and modifier not in MODIFIERS.get(kind, ()):
         raise Problem("not-supported", "this modifier is not supported for this type of parameter", at=code)
     values = (value,) if modifier == "missing" else tuple(split(value, ","))
     if len(values) > VALUES:
         raise Problem("too-costly", "a parameter lists at most 1000 values", at=code)
-    return Criterion(code, kind, modifier, values, targets)
+    return Criterion(code, kind, modifier, values, wanted)
 
 
 def reference(parameters: Parameters, type: str, code: str) -> SearchParam:
