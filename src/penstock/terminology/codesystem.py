@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -14,12 +15,13 @@ _UPWARDS = ("parent", "subsumedBy")
 class CodeSystem:
     """What is known of a code system. ``complete`` says that a code which is not here does not exist.
 
-    ``language`` is that of its displays. Codes are found in any case where the system says that case does not matter.
+    ``language`` is that of its displays, ``shape`` how every code of a system is written of which only a part is known. Codes are found
+    in any case where the system says that case does not matter.
     """
 
     enumerable: Final = True
 
-    def __init__(self, resource: Json, supplements: Iterable[Json] = ()) -> None:
+    def __init__(self, resource: Json, supplements: Iterable[Json] = (), *, shape: re.Pattern[str] | None = None) -> None:
         self.resource = resource
         self.url: str = resource.get("url", "")
         self.version: str | None = resource.get("version")
@@ -28,6 +30,7 @@ class CodeSystem:
         self.content: str = resource.get("content", "complete")
         self.case_sensitive: bool = resource.get("caseSensitive", True)
         self.supplements: tuple[Json, ...] = tuple(supplements)
+        self._shape = shape
         self.roles: dict[str, str] = _roles([resource, *self.supplements])
         self.concepts: dict[str, Concept] = {}
         self._children: dict[str, list[str]] = {}
@@ -57,6 +60,10 @@ class CodeSystem:
         if found is None and self._folded is not None:
             return self._folded.get(code.casefold())
         return found
+
+    def may_have(self, code: str) -> bool:
+        """Whether a code that is not here may be one of the system all the same: where only a part of it is known."""
+        return not self.complete and (self._shape is None or self._shape.fullmatch(code) is not None)
 
     def __iter__(self) -> Iterator[Concept]:
         return iter(self.concepts.values())

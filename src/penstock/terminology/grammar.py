@@ -69,6 +69,9 @@ class Grammar:
             return lambda concept: expression.fullmatch(concept.code) is not None
         raise Problem("not-supported", "a filter of a value set is one that its code system, which is a grammar, does not have")
 
+    def may_have(self, code: str) -> bool:
+        return False
+
     def find(self, code: str) -> Concept | None:
         return Concept(code, {"code": code}) if len(code) <= _MOST and self._follows(code) else None
 

@@ -1,30 +1,50 @@
-"""Code systems of others of which R4 lists codes in its value sets: countries (ISO 3166) and currencies (ISO 4217).
+"""Countries (ISO 3166) and currencies (ISO 4217): code systems of others that are known in part.
 
-They are fragments: a code that is not listed may exist.
+Countries of two letters are those that R4 lists. A code that is not listed may exist, unless it is not written as such a code is.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from penstock.terminology.codesystem import CodeSystem
+from penstock.terminology.concept import Json
 from penstock.terminology.published import published
 
-#: System to (name, the value set of R4 that lists its codes).
-_LISTED = {
-    "urn:iso:std:iso:3166": ("Iso3166", "http://hl7.org/fhir/ValueSet/iso3166-1-2"),
-    "urn:iso:std:iso:4217": ("Iso4217", "http://hl7.org/fhir/ValueSet/currencies"),
-}
+COUNTRIES = "urn:iso:std:iso:3166"
+CURRENCIES = "urn:iso:std:iso:4217"
+
+_COUNTRY = re.compile(r"[A-Z]{2,3}|[0-9]{3}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+#: ISO 4217, alphabetic codes, with those that were in use when R4 was published.
+_CURRENCIES = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP"
+    " CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS"
+    " INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK"
+    " MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS"
+    " SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XAG XAU XBA XBB"
+    " XBC XBD XCD XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWL"
+).split()
+
+
+def listed(url: str) -> CodeSystem | None:
+    """The system as far as it is listed; None for any other."""
+    return _systems().get(url)
 
 
 @cache
-def listed(url: str) -> CodeSystem | None:
-    """The system as far as R4 lists it."""
-    if url not in _LISTED:
-        return None
-    name, source = _LISTED[url]
-    found = published().find("ValueSet", source) or {}
-    concepts = [each for row in found["compose"]["include"] if row.get("system") == url for each in row.get("concept", ())]
-    return CodeSystem(
-        {"resourceType": "CodeSystem", "url": url, "name": name, "content": "fragment", "language": "en", "concept": concepts}
-    )
+def _systems() -> dict[str, CodeSystem]:
+    return {
+        COUNTRIES: CodeSystem(_fragment(COUNTRIES, "Countries", _countries()), shape=_COUNTRY),
+        CURRENCIES: CodeSystem(_fragment(CURRENCIES, "Currencies", [{"code": code} for code in _CURRENCIES]), shape=_CURRENCY),
+    }
+
+
+def _countries() -> list[Json]:
+    found = published().find("ValueSet", "http://hl7.org/fhir/ValueSet/iso3166-1-2") or {}
+    return [each for row in found["compose"]["include"] if row.get("system") == COUNTRIES for each in row.get("concept", ())]
+
+
+def _fragment(url: str, name: str, concepts: list[Json]) -> Json:
+    return {"resourceType": "CodeSystem", "url": url, "name": name, "content": "fragment", "language": "en", "concept": concepts}

@@ -53,12 +53,12 @@ class Clause:
         if self.listed is not None and (concept.code if concept else code) not in self.listed:
             return False
         if concept is None:
-            return self._own_unknown()
+            return self._own_unknown(code)
         return all(test(concept) for test in self.tests)
 
-    def _own_unknown(self) -> bool | None:
+    def _own_unknown(self, code: str) -> bool | None:
         """About a code that its system does not have: there is none, or we do not hold the whole system."""
-        if self.system is not None and self.system.complete:
+        if self.system is not None and not self.system.may_have(code):
             return False
         return True if self.listed is not None and not self.tests else None
 

@@ -152,7 +152,7 @@ def _within(verdict: Verdict, system: System, url: str, value_set: ValueSet | No
 
 def _without_concept(verdict: Verdict, system: System, url: str, value_set: ValueSet | None) -> None:
     """A code that the system does not have, as far as the system is here."""
-    if system.complete:
+    if not system.may_have(verdict.asked.code):
         verdict.say(findings.CODE_UNKNOWN, verdict.asked.place("code"))
         return
     answer = value_set.has(url, verdict.asked.code) if value_set is not None else None

@@ -59,7 +59,17 @@ def test_a_value_set_of_a_grammar_is_told_but_not_listed() -> None:
     assert known.codes("http://x/vs") is None
 
 
-@pytest.mark.parametrize(("code", "answer"), [("GB", True), ("QZ", None)])
-def test_countries_are_known_as_far_as_r4_lists_them(code: str, answer: bool | None) -> None:
-    known = terminology(value_set("http://x/vs", {"system": "urn:iso:std:iso:3166"}))
-    assert known.member("http://x/vs", "urn:iso:std:iso:3166", code) is answer
+@pytest.mark.parametrize(
+    ("system", "code", "answer"),
+    [
+        ("urn:iso:std:iso:3166", "GB", True),
+        ("urn:iso:std:iso:3166", "QZ", None),
+        ("urn:iso:std:iso:3166", "gb", False),
+        ("urn:iso:std:iso:4217", "EUR", True),
+        ("urn:iso:std:iso:4217", "QQQ", None),
+        ("urn:iso:std:iso:4217", "Euro", False),
+    ],
+)
+def test_countries_and_currencies_are_known_as_far_as_they_are_listed(system: str, code: str, answer: bool | None) -> None:
+    known = terminology(value_set("http://x/vs", {"system": system}))
+    assert known.member("http://x/vs", system, code) is answer
