@@ -113,13 +113,14 @@ def _system(asked: Asked, value_set: ValueSet | None, library: Library) -> Syste
 def _without_system(verdict: Verdict, url: str, value_set: ValueSet | None, library: Library) -> None:
     """A coding of a system that is not here: it may still be listed in the value set."""
     place = verdict.asked.place("system")
-    answer = value_set.has(url, verdict.asked.code) if value_set is not None else None
-    verdict.member = answer is True
     kinds = tuple(_strange(url, verdict.asked.version, library))
+    unknown_version = findings.VERSION_UNKNOWN in kinds
+    answer = value_set.has(url, verdict.asked.code) if value_set is not None and not unknown_version else None
+    verdict.member = answer is True
     for kind in kinds:
         verdict.say(kind, place, "warning" if verdict.member else None)
-    if findings.SYSTEM_UNKNOWN in kinds or findings.VERSION_UNKNOWN in kinds:
-        verdict.unknown_system = url
+    if findings.SYSTEM_UNKNOWN in kinds or unknown_version:
+        verdict.unknown_system = f"{url}|{verdict.asked.version}" if unknown_version else url
         verdict.decides = value_set is None or answer is not None
 
 
