@@ -63,7 +63,7 @@ class Terminology:
         if system is not None:
             return found.has(system, code)
         answers = [found.has(url, code) for url in dict.fromkeys(each.url for each in found.clauses() if each.url)]
-        return True if True in answers else None if None in answers else False
+        return True if True in answers else None if None in answers or not answers else False
 
     def subsumed(self, system: str, code: str) -> frozenset[str] | None:
         """A code and all below it; None where the system or the code is not known here."""
