@@ -19,7 +19,7 @@ Resource = dict[str, Any]
 PUBLISHED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST", "display": "test health data"}
 #: May only rise.
 PAIRS = 442
-EXAMPLES = 805
+EXAMPLES = 1034
 
 
 def data(text: bytes) -> Any:
@@ -64,7 +64,12 @@ def pairs(data_sets: Path) -> dict[str, tuple[bytes, bytes]]:
 
 @pytest.fixture(scope="module")
 def examples(data_sets: Path) -> dict[str, bytes]:
-    with lzma.open(data_sets / "fhir-examples" / "r4-4.0.1-examples.ndjson.xz", "rt", encoding="utf-8") as lines:
+    folder = data_sets / "fhir-examples"
+    return _examples(folder / "r4-4.0.1-examples.ndjson.xz") | _examples(folder / "us-core-9.0.0-examples.ndjson.xz")
+
+
+def _examples(file: Path) -> dict[str, bytes]:
+    with lzma.open(file, "rt", encoding="utf-8") as lines:
         rows = [line.rstrip().partition(',"resource":') for line in lines]
     return {json.loads(head + "}")["file"]: body[:-1].encode() for head, _, body in rows}
 
