@@ -7,7 +7,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.compare import key, rank, same
+from penstock.formats.fhir.path.compare import key, rank, same, weigh
 from penstock.formats.fhir.path.env import Run
 from penstock.formats.fhir.path.items import Item, Many, Truth, bare, system
 from penstock.formats.fhir.path.quantity import Quantity
@@ -31,14 +31,14 @@ class _Seen:
         if type(value) in (Temporal, Quantity):
             self._loose.append(value)
         else:
-            self._keys.add(key(value))
+            self._keys.add(key(self._run, value))
 
     def __contains__(self, value: Any) -> bool:
         if self._loose and type(value) in (Temporal, Quantity, dict):
             self._run.spend(len(self._loose))
             if any(same(value, other) for other in self._loose):
                 return True
-        return type(value) not in (Temporal, Quantity) and key(value) in self._keys
+        return type(value) not in (Temporal, Quantity) and key(self._run, value) in self._keys
 
 
 def distinct(run: Run, items: Many) -> list[Any]:
@@ -98,8 +98,8 @@ def within(run: Run, item: Any, items: Many) -> Truth:
     """``item in items``"""
     if item is None:
         return None
-    run.spend(len(items))
     value = system(item)
+    run.spend(len(items) * (weigh(value) // 8 + 1))
     return any(same(value, system(other)) for other in items)
 
 
@@ -144,23 +144,16 @@ def repeat(run: Run, items: Many, step: Callable[[Any], Many]) -> list[Any]:
     """``step`` of every item, of what that gave, and so on; what was found already is not looked at again."""
     seen, found = _Seen(run), []
     waiting = list(items)
-    met: set[int] = set()
     while waiting:
         new: list[Any] = []
         for item in waiting:
             for result in step(item):
-                run.spend(1)
                 value = system(result)
-                if isinstance(value, dict):  # an element is only itself: equal ones elsewhere count
-                    if id(value) in met:
-                        continue
-                    met.add(id(value))
-                elif value in seen:
-                    continue
-                else:
+                run.spend(len(value) if type(value) is str else 1)
+                if value not in seen:
                     seen.add(value)
-                found.append(result)
-                new.append(result)
+                    found.append(result)
+                    new.append(result)
         waiting = new
         if len(found) > MAX_ITEMS:
             too_large()

@@ -27,6 +27,8 @@ from penstock.formats.fhir.path.writer import Writer
 _ABSTRACT = ("Resource", "DomainResource")
 
 UNSET = object()
+#: Texts up to this length are made for free.
+SHORT = 100
 
 
 class Builder:
@@ -110,13 +112,25 @@ class Builder:
         self._prologue.setdefault("run", "run = None")
         return "run" if self._steps else "(run := run or Run(env, this))"
 
+    @property
+    def looping(self) -> bool:
+        """Whether what is written runs many times."""
+        return self.writer.loops > 0 or self._steps > 0
+
     def call(self, function: Callable[..., Any], *arguments: str) -> str:
         return f"{self.writer.use(function)}({', '.join(arguments)})"
 
     def spend(self, sequence: str) -> None:
         """Loops within loops are counted."""
-        if self.writer.loops:
+        if self.looping:
             self.writer.line(f"{self.run()}.spend(len({sequence}))")
+
+    def counted(self, value: Value) -> Value:
+        """A text that was made is counted, unless it is short."""
+        if value.type in (STRING, None) and not value.many:
+            code = value.code
+            self.writer.line(f"if {code}.__class__ is str and len({code}) > {SHORT}: {self.run()}.spend(len({code}))")
+        return value
 
     def constant(self, node: Constant, scope: Scope) -> Value:
         """``%name``: what was defined before in the chain, what FHIR defines, or what the caller gives."""

@@ -89,7 +89,7 @@ def _scalar(b: Builder, function: _Scalar, source: Value, node: Call, scope: Sco
     nothing = "()" if function.many else "None"
     gives = value.type if function.gives == "same" else function.gives
     sure = not missing and (function.test or function.many or gives == BOOLEAN)
-    return Value(b.writer.let(f"{nothing} if {missing} else {made}" if missing else made), gives, many=function.many, sure=sure)
+    return b.counted(Value(b.writer.let(f"{nothing} if {missing} else {made}" if missing else made), gives, many=function.many, sure=sure))
 
 
 def _needed(b: Builder, value: Value, need: str) -> Value:
@@ -267,7 +267,7 @@ def _join(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     several = b.several(b.system(source))
     separator = _needed(b, b.build(node.arguments[0], scope, "value"), "string").code if node.arguments else b.writer.constant("")
     made = b.call(texts.join, several.code, separator)
-    return Value(b.writer.let(f"{made} if {several.code} and {separator} is not None else None"), STRING)
+    return b.counted(Value(b.writer.let(f"{made} if {several.code} and {separator} is not None else None"), STRING))
 
 
 # functions of elements

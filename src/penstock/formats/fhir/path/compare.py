@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from penstock.errors import Problem
+from penstock.formats.fhir.path.env import Run
 from penstock.formats.fhir.path.items import Many, One, Truth, measured
 from penstock.formats.fhir.path.quantity import Quantity, measures
 from penstock.formats.fhir.path.temporal import Temporal, order, read
@@ -45,6 +46,12 @@ def _same_quantity(left: Any, right: Any) -> Truth:
     return found[0] == found[1]
 
 
+def equal_counted(run: Run, left: Many, right: Many) -> Truth:
+    """``=`` inside of a loop."""
+    run.spend(min(sum(map(weigh, left)), sum(map(weigh, right))))
+    return equal(left, right)
+
+
 def equal(left: Many, right: Many) -> Truth:
     """``=``: the same items in the same order; nothing is equal to nothing."""
     if not left or not right:
@@ -55,7 +62,7 @@ def equal(left: Many, right: Many) -> Truth:
     return False if False in answers else None if None in answers else True
 
 
-def alike(left: Any, right: Any) -> bool:
+def alike(run: Run, left: Any, right: Any) -> bool:
     """Whether two items are equivalent: texts without case and spaces, numbers to the lesser precision."""
     kind, other = type(left), type(right)
     if kind is str and other is str:
@@ -71,7 +78,7 @@ def alike(left: Any, right: Any) -> bool:
     if kind in _NUMBERS and other in _NUMBERS:
         return _about(Decimal(left), Decimal(right))
     if kind is dict and other is dict:
-        return _alike_data(left, right)
+        return _alike_data(run, left, right)
     return bool(left == right) if kind is other else False
 
 
@@ -93,25 +100,26 @@ def _places(value: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _alike_data(left: dict[str, Any], right: dict[str, Any]) -> bool:
+def _alike_data(run: Run, left: dict[str, Any], right: dict[str, Any]) -> bool:
     """Recursively; the ids of elements do not count."""
     mine, other = left.keys() - {"id"}, right.keys() - {"id"}
-    return mine == other and all(_alike_value(left[name], right[name]) for name in mine)
+    return mine == other and all(_alike_value(run, left[name], right[name]) for name in mine)
 
 
-def _alike_value(left: Any, right: Any) -> bool:
+def _alike_value(run: Run, left: Any, right: Any) -> bool:
     if isinstance(left, list) and isinstance(right, list):
-        return equivalent(left, right)
-    return alike(left, right)
+        return equivalent(run, left, right)
+    return alike(run, left, right)
 
 
-def equivalent(left: Many, right: Many) -> bool:
+def equivalent(run: Run, left: Many, right: Many) -> bool:
     """``~``: the same items in any order."""
     if len(left) != len(right):
         return False
     rest = list(right)
     for mine in left:
-        place = next((place for place, other in enumerate(rest) if alike(mine, other)), None)
+        run.spend(len(rest) * weigh(mine))
+        place = next((place for place, other in enumerate(rest) if alike(run, mine, other)), None)
         if place is None:
             return False
         del rest[place]
@@ -180,7 +188,7 @@ def rank(left: Any, right: Any) -> int:
     return _ranked(left, right) or 0
 
 
-def key(value: Any) -> Any:
+def key(run: Run, value: Any) -> Any:
     """Something hashable that is the same for equal items: what is equal by it is equal, the reverse up to units and zones."""
     kind = type(value)
     if kind is str:
@@ -188,7 +196,16 @@ def key(value: Any) -> Any:
     if kind is bool:
         return (bool, value)
     if kind is dict:
-        return frozenset((name, key(each)) for name, each in value.items())
+        run.spend(2 * len(value))
+        return frozenset((name, key(run, each)) for name, each in value.items())
     if kind is list:
-        return tuple(map(key, value))
+        run.spend(len(value))
+        return tuple(key(run, each) for each in value)
     return value
+
+
+def weigh(value: Any) -> int:
+    """How much there is to compare."""
+    if type(value) is dict:
+        return 1 + sum(map(weigh, value.values()))
+    return 1 + sum(map(weigh, value)) if type(value) is list else 1

@@ -15,8 +15,8 @@ from penstock.formats.fhir.path.temporal import Temporal, at
 Resource = dict[str, Any]
 
 STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
-#: What one evaluation may cost, in items visited. A Bundle of 5,000 resources has about a million elements.
-MAX_STEPS = 5_000_000
+#: What one evaluation may cost, in items visited and characters made.
+MAX_STEPS = 2_000_000
 
 
 def _nothing(reference: str) -> Resource | None:
@@ -57,11 +57,15 @@ NOWHERE = Env()
 class Run:
     """One evaluation: its environment and what it may still cost."""
 
-    __slots__ = ("_left", "env", "focus")
+    __slots__ = ("_left", "entries", "env", "focus")
+
+    #: The entries of the Bundle that the root is, by URL, once something was looked for there.
+    entries: dict[str, Resource] | None
 
     def __init__(self, env: Env, focus: Any) -> None:
         self.env = env
         self.focus = focus
+        self.entries = None
         self._left = env.steps
 
     def spend(self, steps: int) -> None:

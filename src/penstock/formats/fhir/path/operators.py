@@ -117,7 +117,9 @@ def _equality(positive: bool) -> Callable[[Builder, Binary, Scope], Value]:
             return EMPTY
         if not left.many and not right.many and _alike(left, right):
             return _unless_missing(b, left, right, f"{left.code} {'==' if positive else '!='} {right.code}", BOOLEAN)
-        found = b.writer.let(b.call(compare.equal, b.sequence(left), b.sequence(right)))
+        sides = b.sequence(left), b.sequence(right)
+        heavy = b.looping and (left.kind in ("data", "mixed") or left.many)
+        found = b.writer.let(b.call(compare.equal_counted, b.run(), *sides) if heavy else b.call(compare.equal, *sides))
         return Value(found if positive else b.writer.let(b.call(logic.negated, found)), BOOLEAN)
 
     return build
@@ -127,9 +129,7 @@ def _equivalence(positive: bool) -> Callable[[Builder, Binary, Scope], Value]:
     def build(b: Builder, node: Binary, scope: Scope) -> Value:
         left, right = _sides(b, node, scope)
         mine, other = b.sequence(left), b.sequence(right)
-        if b.writer.loops:
-            b.spend(mine)
-        found = b.call(compare.equivalent, mine, other)
+        found = b.call(compare.equivalent, b.run(), mine, other)
         return Value(b.writer.let(found if positive else f"not {found}"), BOOLEAN, sure=True)
 
     return build
@@ -224,7 +224,8 @@ def _arithmetic(function: Callable[..., Any]) -> Callable[[Builder, Binary, Scop
         groups = _GROUPS.get(left.kind, "") + _GROUPS.get(right.kind, "")
         if "mixed" not in (left.kind, right.kind) and groups not in _TAKES[node.operator]:
             raise b.problem("the operator does not take values of these types")
-        return Value(b.writer.let(b.call(function, left.code, right.code)), _result(node.operator, left, right))
+        result = Value(b.writer.let(b.call(function, left.code, right.code)), _result(node.operator, left, right))
+        return b.counted(result) if node.operator == "+" else result
 
     return build
 
@@ -244,7 +245,7 @@ def _concatenation(b: Builder, node: Binary, scope: Scope) -> Value:
     for side in (left, right):
         if side.kind not in ("string", "mixed", "nothing"):
             raise b.problem("the operator does not take values of these types")
-    return Value(b.writer.let(b.call(arithmetic.joined, left.code, right.code)), STRING, sure=True)
+    return b.counted(Value(b.writer.let(b.call(arithmetic.joined, left.code, right.code)), STRING, sure=True))
 
 
 def _unary(b: Builder, node: Unary, scope: Scope, want: Want) -> Value:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from penstock.formats.fhir.definitions import Element, r4
 from penstock.formats.fhir.path.env import Run
-from penstock.formats.fhir.path.items import Item, Many, boxes, line, resource
+from penstock.formats.fhir.path.items import Item, Many, bare, boxes, line, resource
 
 
 class Property(NamedTuple):
@@ -158,18 +158,32 @@ def resolve(run: Run, items: Many) -> list[Any]:
 
 
 def _named(run: Run, text: str) -> dict[str, Any] | None:
-    root = run.root.value if type(run.root) is Item else run.root
+    """Contained in the root, an entry of it where it is a Bundle, or what somebody else knows."""
+    root = bare(run.root)
     if not isinstance(root, dict):
         return run.env.resolve(text)
+    if text == "#":
+        return root
     if text.startswith("#"):
-        if text == "#":
-            return root
         return next((one for one in root.get("contained") or () if isinstance(one, dict) and one.get("id") == text[1:]), None)
-    for entry in (root.get("entry") or ()) if root.get("resourceType") == "Bundle" else ():
-        url = entry.get("fullUrl") if isinstance(entry, dict) else None
-        if isinstance(url, str) and (url == text or (url.endswith(f"/{text}") and "/" in text)):
-            return entry.get("resource") if isinstance(entry.get("resource"), dict) else None
+    if root.get("resourceType") == "Bundle":
+        if run.entries is None:
+            run.entries = _entries(root)
+        found = run.entries.get(text.partition("/_history/")[0])
+        if found is not None:
+            return found
     return run.env.resolve(text)
+
+
+def _entries(bundle: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The resources of a Bundle by their full URL, and by the ``Type/id`` that it ends with."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in bundle.get("entry") or ():
+        url, resource = (entry.get("fullUrl"), entry.get("resource")) if isinstance(entry, dict) else (None, None)
+        if isinstance(url, str) and isinstance(resource, dict):
+            found.setdefault(url, resource)
+            found.setdefault("/".join(url.rsplit("/", 2)[-2:]), resource)
+    return found
 
 
 def refers(item: Any, wanted: str) -> bool:
