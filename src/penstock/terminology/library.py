@@ -19,12 +19,14 @@ from penstock.terminology.concept import Json
 from penstock.terminology.conceptmap import ConceptMap
 from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
 from penstock.terminology.grammar import GRAMMARS
-from penstock.terminology.lists import listed
+from penstock.terminology.lists import COUNTRIES, CURRENCIES, listed
 from penstock.terminology.published import published
 from penstock.terminology.valueset import System, ValueSet
 
 #: Concepts that are kept compiled; when there are more, all are forgotten and compiled again as they are asked for.
 _CONCEPTS = 500_000
+#: Code systems that say nothing about which codes there are.
+_NO_CODES = ("not-present", "supplement")
 #: How deep value sets may be made of value sets.
 _DEPTH = 32
 
@@ -108,6 +110,15 @@ class Library:
             self._keep_system(key, self._system(*key))
         return self._systems[key]
 
+    def systems(self) -> dict[str, list[str]]:
+        """Every code system of which codes are known here, with its versions, in the order of their URLs."""
+        found = dict(self._above.systems()) if self._above is not None else {url: [] for url in (*GRAMMARS, COUNTRIES, CURRENCIES)}
+        for source in self._sources:
+            for each in source.all("CodeSystem"):
+                if each.get("content") not in _NO_CODES:
+                    found[each["url"]] = sorted({*found.get(each["url"], ()), each.get("version", "")})
+        return dict(sorted(found.items()))
+
     def concept_map(self, url: str) -> ConceptMap | None:
         """The map of a URL; None where it is not here."""
         found = self.find("ConceptMap", url)
@@ -176,7 +187,7 @@ class Library:
         if self._above is not None and not added and self._find_here("CodeSystem", asked) is None:
             return self._above.system(url, version)
         found = self.find("CodeSystem", asked)
-        if found is not None and found.get("content") not in ("not-present", "supplement"):
+        if found is not None and found.get("content") not in _NO_CODES:
             return _compiled(found, lambda: CodeSystem(found, added))
         return GRAMMARS.get(url) or listed(url)
 

@@ -27,6 +27,7 @@ class Terminology:
         self._revision = canonicals.revision
         self._revisions = self._of_kinds()
         self._codes: dict[str, frozenset[tuple[str, str]] | None] = {}
+        self._systems: dict[str, list[str]] | None = None
 
     def library(self) -> Library:
         """The definitions of this moment, compiled as they are asked for."""
@@ -45,7 +46,14 @@ class Terminology:
         same_systems = revisions[0] == self._revisions[0]
         self._library = self._library.renewed() if same_systems else Library((self._canonicals,), of_r4())
         self._revisions = revisions
-        self._codes = {}
+        self._codes, self._systems = {}, None
+
+    def systems(self) -> dict[str, list[str]]:
+        """Every code system that is known here, with its versions."""
+        library = self.library()
+        if self._systems is None:
+            self._systems = library.systems()
+        return self._systems
 
     def derive(self, resources: Iterable[Json] = (), pins: Pins = Pins(), supplements: tuple[str, ...] = ()) -> Library:
         """The same with what a request brings: definitions, versions, supplements."""
@@ -62,8 +70,11 @@ class Terminology:
             return None
         if system is not None:
             return found.has(system, code)
-        answers = [found.has(url, code) for url in dict.fromkeys(each.url for each in found.clauses() if each.url)]
-        return True if True in answers else None if None in answers or not answers else False
+        clauses = list(found.clauses())
+        answers = [found.has(url, code) for url in dict.fromkeys(each.url for each in clauses if each.url)]
+        if True in answers:
+            return True
+        return None if None in answers or any(each.lacks is not None for each in clauses) else False
 
     def subsumed(self, system: str, code: str) -> frozenset[str] | None:
         """A code and all below it; None where the system or the code is not known here."""
