@@ -16,7 +16,11 @@ CORE = "http://hl7.org/fhir/SearchParameter/"
 def table(parameters: list[Row], compartments: list[Row]) -> dict[str, Any]:
     return {
         "parameters": [_parameter(row) for row in _real(parameters)],
-        "compartments": {row["code"]: {entry["code"]: entry.get("param", []) for entry in row["resource"]} for row in compartments},
+        "compartments": {
+            row["code"]: {entry["code"]: entry.get("param", []) for entry in row["resource"]}
+            for row in compartments
+            if row["id"] == row["code"].lower()  # the definitions hold an example of a compartment, too
+        },
     }
 
 

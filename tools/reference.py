@@ -71,7 +71,7 @@ def operations_page() -> str:
     for operation in OPERATIONS:
         where = ", ".join(operation.types) or "every resource type"
         how = "POST" if operation.changes else "GET or POST"
-        lines += ["", f"## `${operation.code}` ({operation.id})", "", f"{operation.text}.", ""]
+        lines += ["", f"## `${operation.code}` ({operation.id})", "", f"{operation.text.rstrip('.')}.", ""]
         lines += [f"*On* {where}; *at* {', '.join(operation.levels)}; *by* {how}; *who may*: `{operation.policy}`.", ""]
         lines += ["| parameter | use | how many | type | meaning |", "|---|---|---|---|---|"]
         lines += [row for parameter in operation.parameters for row in _parameter_rows(parameter, parameter.use, "")]

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     # limits of the HTTP door
     http_max_bytes: int = Field(64 * 2**20, description="Largest HTTP request body, in bytes.")
     http_max_url: int = Field(8192, description="Longest request target (path and query), in bytes.")
+    delete_matches: int = Field(1, ge=1, le=1000, description="Resources that one conditional delete may delete; more are refused.")
+    if_match_types: Words = Field((), description="Resource types that are updated, patched or deleted only with If-Match; * means all.")
     request_s: float = Field(30.0, description="Seconds that one HTTP request may take.")
     workers: int = Field(0, ge=0, le=64, description="Processes that answer HTTP; 0: one for each core, at most four.")
 

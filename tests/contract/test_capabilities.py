@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from penstock.api.operations import OPERATIONS
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.validate import check
 
@@ -35,6 +36,7 @@ PROOFS: dict[str, Call] = {
     "create": lambda client, type_: client.post(f"/fhir/{type_}", json=smallest(type_)),
     "search-type": lambda client, type_: client.get(f"/fhir/{type_}?_id=one"),
 }
+EMPTY: Resource = {"resourceType": "Parameters"}
 SYSTEM_PROOFS: dict[str, Call] = {
     "transaction": lambda client, _: client.post("/fhir", json={"resourceType": "Bundle", "type": "transaction"}),
     "batch": lambda client, _: client.post("/fhir", json={"resourceType": "Bundle", "type": "batch"}),
@@ -55,6 +57,11 @@ async def statement(client: httpx.AsyncClient) -> Resource:
     assert response.status_code == 200
     found: Resource = response.json()
     return found
+
+
+def is_known(response: httpx.Response) -> bool:
+    """Whether a search knows its parameter, even where it refuses the value."""
+    return is_served(response) or response.json()["issue"][0]["code"] == "value"
 
 
 def is_served(response: httpx.Response) -> bool:
@@ -85,7 +92,44 @@ async def test_every_declared_search_parameter_is_searched_by_and_no_other(clien
             if resource["type"] not in TYPES and name.startswith("_"):
                 continue  # the same for every type
             response = await client.get(f"/fhir/{resource['type']}", params={name: VALUES[param.type]})
-            assert is_served(response) == (name in declared), f"{resource['type']}?{name}: {response.text}"
+            assert is_known(response) == (name in declared), f"{resource['type']}?{name}: {response.text}"
+
+
+@pytest.mark.req("FH-12")
+async def test_declared_includes_work(client: httpx.AsyncClient) -> None:
+    for resource in (await statement(client))["rest"][0]["resource"]:
+        if resource["type"] in TYPES:
+            for include in resource["searchInclude"]:
+                assert is_served(await client.get(f"/fhir/{resource['type']}?_include={include}")), include
+            for include in resource.get("searchRevInclude", [])[:: 1 if resource["type"] == "Encounter" else 20]:
+                assert is_served(await client.get(f"/fhir/{resource['type']}?_revinclude={include}")), include
+
+
+@pytest.mark.req("FH-12")
+async def test_declared_operations_are_served_and_no_other(client: httpx.AsyncClient) -> None:
+    """An operation that is not there is 404 with the words of ``app``; one that is there says what it misses, or answers."""
+    found = await statement(client)
+    rest = found["rest"][0]
+    declared = {("", each["name"]) for each in rest["operation"]}
+    declared |= {(each["type"], one["name"]) for each in rest["resource"] for one in each.get("operation", ())}
+    served = {(type_, each.code) for each in OPERATIONS for type_ in (each.types or TYPES) if each.levels != ("system",)}
+    served |= {("", each.code) for each in OPERATIONS if "system" in each.levels}
+    assert served <= declared
+    for type_, code in {pair for pair in declared if pair[0] in ("", *TYPES, "ValueSet", "CodeSystem")} | {("", "nothing")}:
+        paths = (f"/fhir/{type_}/${code}", f"/fhir/{type_}/one/${code}") if type_ else (f"/fhir/${code}",)
+        answers = [await client.post(path, json=EMPTY) for path in paths]
+        known = [each for each in answers if "no such operation" not in each.text and "no such resource type" not in each.text]
+        assert bool(known) == (code != "nothing"), (type_, code)
+        assert all(response.status_code < 500 for response in answers), (type_, code)
+
+
+@pytest.mark.req("FH-12")
+async def test_declared_compartments_are_searched_and_no_other(client: httpx.AsyncClient) -> None:
+    declared = {url.rpartition("/")[2] for url in (await statement(client))["rest"][0]["compartment"]}
+    for type_ in r4().resource_types:
+        await client.put(f"/fhir/{type_}/one", json={"resourceType": type_, "id": "one"})
+        response = await client.get(f"/fhir/{type_}/one/Observation")
+        assert is_served(response) == (type_.lower() in declared), (type_, response.text)
 
 
 async def test_declared_conditions_work(client: httpx.AsyncClient) -> None:

@@ -14,12 +14,12 @@ _CONTROLS = frozenset(
 )  # fmt: skip
 
 
-async def find_ids(parts: Parts, tx: Tx, access: Access, type_: str, criteria: str, *, at: str) -> list[str]:
-    """The ids that a condition finds, two at most."""
+async def find_ids(parts: Parts, tx: Tx, access: Access, type_: str, criteria: str, *, at: str, most: int = 2) -> list[str]:
+    """The ids that a condition finds, ``most`` at most."""
     given = [(name, value) for name, value in decode_form(criteria) if value]
     if not given or not _CONTROLS.isdisjoint(name for name, _ in given):
         raise Problem("invalid", "a condition has search criteria, and nothing else", at=at)
-    page = await parts.store.search(tx, access, type_, [*given, ("_count", "2")])
+    page = await parts.store.search(tx, access, type_, [*given, ("_count", str(most))])
     return [entry.stored.id for entry in page.entries]
 
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import penstock
-from penstock.api.fhir.subject import fhir_reply, pretty_wanted
-from penstock.api.negotiate import want_fhir
+from penstock.api.fhir.subject import fhir_reply
 from penstock.api.operations.operation import Operation
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
@@ -18,6 +17,9 @@ from penstock.api.request import Request
 from penstock.api.router import Handler, Route
 from penstock.formats.fhir.definitions import SearchParam, r4
 from penstock.formats.fhir.json import encode
+from penstock.formats.fhir.patch import FORMATS as PATCHES
+from penstock.formats.fhir.searchparams import Parameters
+from penstock.settings import Settings
 from penstock.store.search.types import KINDS, TYPES
 
 #: (path, method) of a route to the code of its interaction (http://hl7.org/fhir/R4/valueset-type-restful-interaction.html).
@@ -42,26 +44,32 @@ SYSTEM_INTERACTIONS: dict[tuple[str, str], tuple[str, ...]] = {
 _DATE = "2026-11-21"
 #: Stands for the URL under which a client sees us.
 _BASE = "http://base.invalid"
+#: Types that a reference may lead to for it to be listed under each of them.
+_FEW = 40
+#: Search parameters that are read into others before anything is compiled.
+_READ = ("_filter",)
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
 def metadata(routes: Sequence[Route], operations: Sequence[Operation]) -> Handler:
-    """The handler that tells what ``routes`` and ``operations`` serve."""
-    made: list[bytes] = []
+    """The handler that tells what ``routes`` and ``operations`` serve. What it says is made again when settings or definitions change."""
+    made: dict[tuple[Settings, Parameters], bytes] = {}
 
     async def capabilities(parts: Parts, request: Request) -> Reply:
         """What this server does (http://hl7.org/fhir/R4/http.html#capabilities)."""
-        want_fhir(request)
-        if not made:
-            made.append(encode(statement(routes, operations)))
-        body = made[0].replace(_BASE.encode(), request.base.encode())
-        return fhir_reply(200, body, pretty=pretty_wanted(request))
+        key = parts.settings, parts.store.index.parameters
+        if key not in made:
+            made.clear()
+            made[key] = encode(statement(routes, operations, *key))
+        body = made[key].replace(_BASE.encode(), request.base.encode())
+        return fhir_reply(200, body)
 
     return capabilities
 
 
-def statement(routes: Sequence[Route], operations: Sequence[Operation]) -> dict[str, Any]:
+def statement(routes: Sequence[Route], operations: Sequence[Operation], settings: Settings, parameters: Parameters) -> dict[str, Any]:
     """The statement of a server at :data:`_BASE`, which is replaced by the URL under which a client sees it."""
+    reverse = pointing(parameters)
     pairs = [(route.path, method) for route in routes for method in route.methods]
     return {
         "resourceType": "CapabilityStatement",
@@ -71,14 +79,19 @@ def statement(routes: Sequence[Route], operations: Sequence[Operation]) -> dict[
         "software": {"name": "Penstock", "version": penstock.__version__},
         "implementation": {"description": "Penstock", "url": f"{_BASE}/fhir"},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": [name for name in PATCHES if name.startswith("application/")],
         "rest": [
             {
                 "mode": "server",
                 "security": _security(f"{_BASE}/auth/token"),
-                "resource": [_resource(type_, pairs, operations) for type_ in sorted(r4().resource_types)],
+                "resource": [
+                    _resource(type_, pairs, operations, settings, searchable(parameters, type_), reverse[type_])
+                    for type_ in sorted(r4().resource_types)
+                ],
                 "interaction": [{"code": code} for pair in pairs for code in SYSTEM_INTERACTIONS.get(pair, ())],
                 "operation": [_operation(each) for each in operations if "system" in each.levels],
+                "compartment": [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in r4().compartments],
             }
         ],
     }
@@ -97,26 +110,51 @@ def _security(token: str) -> dict[str, Any]:
     }
 
 
-def _resource(type_: str, pairs: Sequence[tuple[str, str]], operations: Sequence[Operation]) -> dict[str, Any]:
+def _resource(
+    type_: str,
+    pairs: Sequence[tuple[str, str]],
+    operations: Sequence[Operation],
+    settings: Settings,
+    params: list[SearchParam],
+    reverse: list[str],
+) -> dict[str, Any]:
     called = [each for each in operations if type_ in (each.types or (type_,)) and each.levels != ("system",)]
     return {
         "type": type_,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_}",
         "interaction": [{"code": INTERACTIONS[pair]} for pair in pairs if pair in INTERACTIONS],
-        "versioning": "versioned-update",
+        "versioning": "versioned" if {type_, "*"}.isdisjoint(settings.if_match_types) else "versioned-update",
         "readHistory": True,
         "updateCreate": True,
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": ("/fhir/{type}", "PUT") in pairs,
-        "conditionalDelete": "single" if ("/fhir/{type}", "DELETE") in pairs else "not-supported",
+        "conditionalDelete": "single" if settings.delete_matches == 1 else "multiple",
         "referencePolicy": ["literal", "local"],
-        "searchParam": [{"name": param.code, "definition": param.url, "type": param.type} for param in searchable(type_)],
+        "searchInclude": ["*", *(f"{type_}:{param.code}" for param in params if param.type == "reference")],
+        **({"searchRevInclude": reverse} if reverse else {}),
+        "searchParam": [{"name": param.code, "definition": param.url, "type": param.type} for param in params],
         **({"operation": [_operation(each) for each in called]} if called else {}),
     }
 
 
-def searchable(type_: str) -> list[SearchParam]:
+def pointing(parameters: Parameters) -> dict[str, list[str]]:
+    """Resource type to the parameters that point at it; those that point at nearly anything would only make the statement long."""
+    every = r4().resource_types
+    found: dict[str, list[str]] = {type_: [] for type_ in every}
+    for source in sorted(every):
+        for param in searchable(parameters, source):
+            if param.type == "reference" and len(param.targets) <= _FEW:
+                for target in every.intersection(param.targets):
+                    found[target].append(f"{source}:{param.code}")
+    return found
+
+
+def searchable(parameters: Parameters, type_: str) -> list[SearchParam]:
     """The parameters of a type that the store compiles."""
-    every = r4().search_params(type_).values()
-    return [param for param in every if param.expression and KINDS.get(param.code, param.type) in TYPES]
+    every = parameters.of(type_).values()
+    return [param for param in every if _is_compiled(param) or param.code in _READ]
+
+
+def _is_compiled(param: SearchParam) -> bool:
+    return bool(param.expression or param.code in KINDS) and KINDS.get(param.code, param.type) in TYPES

@@ -45,4 +45,4 @@ async def _patch(parts: Parts, request: Request, change: Change) -> Reply:
     def edit(resource: dict[str, Any]) -> dict[str, Any]:
         return valid(apply(resource), change.type)
 
-    return written(request, await write_one(parts, request, conditions(request, change, edit=edit)))
+    return written(request, await write_one(parts, request, conditions(parts, request, change, edit=edit)))

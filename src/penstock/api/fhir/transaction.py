@@ -19,7 +19,7 @@ from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.entries import ORDER, Entry, Resource, within
 from penstock.api.fhir.identities import Identity, identify, referenced
 from penstock.api.fhir.links import names_of, relink
-from penstock.api.fhir.write import cause, concealed, written
+from penstock.api.fhir.write import cause, concealed, require_version, written
 from penstock.api.operations import OPERATIONS
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
@@ -147,6 +147,10 @@ class _Attempt:
             expect_new=is_new_only(entry.conditions.get("ifNoneMatch")),
             edit=_edit(resource, entry.type) if patches and resource else None,
         )
+        try:
+            require_version(self.parts, change)
+        except Problem as problem:
+            raise within(problem, entry.at) from None
         return await concealed(self.parts, self.tx, self.request, change)
 
     async def _write(self, todo: Sequence[tuple[Entry, Change]]) -> dict[int, Reply]:

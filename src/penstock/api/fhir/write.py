@@ -8,15 +8,15 @@ from typing import Any
 
 from penstock.api.conditions import if_match, is_new_only, version_headers
 from penstock.api.fhir.accept import sent_resource
-from penstock.api.fhir.find import find_one
-from penstock.api.fhir.subject import FORM, fhir_reply, id_of, pretty_wanted, type_of
+from penstock.api.fhir.find import find_ids, find_one
+from penstock.api.fhir.subject import FORM, fhir_reply, id_of, type_of
 from penstock.api.fhir.subscription import require_readable
 from penstock.api.negotiate import preference
 from penstock.api.parts import Parts
-from penstock.api.reply import Reply
+from penstock.api.reply import Header, Reply
 from penstock.api.request import Request
 from penstock.db import Tx
-from penstock.errors import Problem
+from penstock.errors import Problem, Problems
 from penstock.formats.fhir.json import encode
 from penstock.formats.fhir.outcome import success
 from penstock.store import Cause, Change, Written
@@ -42,7 +42,7 @@ async def update(parts: Parts, request: Request) -> Reply:
     if resource.get("id") != id_of(request):
         raise Problem("invalid", "the resource has another id than the URL, or none", at="Resource.id")
     return written(
-        request, await write_one(parts, request, conditions(request, Change("update", type_of(request), id_of(request), resource)))
+        request, await write_one(parts, request, conditions(parts, request, Change("update", type_of(request), id_of(request), resource)))
     )
 
 
@@ -50,7 +50,7 @@ async def conditional_update(parts: Parts, request: Request) -> Reply:
     """``PUT /fhir/{type}?query``: the one that the query finds, or a new one; 412 when it finds several."""
     resource = await _resource(request, type_of(request))
     change = Change("update", type_of(request), resource.get("id"), resource, criteria=criteria(request))
-    return written(request, await write_one(parts, request, conditions(request, change)))
+    return written(request, await write_one(parts, request, conditions(parts, request, change)))
 
 
 async def delete(parts: Parts, request: Request) -> Reply:
@@ -59,22 +59,41 @@ async def delete(parts: Parts, request: Request) -> Reply:
 
 
 async def conditional_delete(parts: Parts, request: Request) -> Reply:
-    """``DELETE /fhir/{type}?query``: the one that the query finds, if any; 412 when it finds several."""
-    return await _delete(parts, request, Change("delete", type_of(request), criteria=criteria(request)))
+    """``DELETE /fhir/{type}?query``: what the query finds, if anything; 412 when it finds more than one delete may delete."""
+    change = Change("delete", type_of(request), criteria=criteria(request))
+    if parts.settings.delete_matches == 1 or request.header(b"if-match") is not None:
+        return await _delete(parts, request, change)
+    await _delete_all(parts, request, change)
+    return gone(request)
 
 
 async def _delete(parts: Parts, request: Request, change: Change) -> Reply:
     try:
-        return written(request, await write_one(parts, request, conditions(request, change)))
+        return written(request, await write_one(parts, request, conditions(parts, request, change)))
     except Problem as problem:
         if problem.code == "not-found":  # http.html#delete: also where the resource does not exist at all
-            return Reply(204)
+            return gone(request)
         raise
 
 
+async def _delete_all(parts: Parts, request: Request, change: Change) -> None:
+    """Everything that the condition finds, or nothing."""
+    require_version(parts, change)
+    most = parts.settings.delete_matches
+    await parts.store.ensure(parts.database, [change.type])
+    async with parts.database.transaction() as tx:
+        found = await find_ids(parts, tx, request.access, change.type, change.criteria or "", at="http.query", most=most + 1)
+        if len(found) > most:
+            raise Problem("multiple-matches", "the condition finds more resources than one delete may delete", at="http.query")
+        deletes = [Change("delete", change.type, id_) for id_ in found]
+        outcomes = await parts.store.write(tx, request.access, deletes, cause(request))
+        if problems := [each for each in outcomes if isinstance(each, Problem)]:
+            raise Problems(problems)
+
+
 async def write_one(parts: Parts, request: Request, change: Change) -> Written:
-    """Write with the group commit; what must be concealed first is written in a transaction of its own."""
-    if change.type not in parts.conceal or change.verb == "delete":
+    """Write with the group commit; what must be looked at or concealed first is written in a transaction of its own."""
+    if not _needs_care(parts, change):
         return await parts.writer.submit(request.access, change, cause(request))
     await parts.store.ensure(parts.database, [change.type])
     async with parts.database.transaction() as tx:
@@ -85,16 +104,21 @@ async def write_one(parts: Parts, request: Request, change: Change) -> Written:
     return outcome
 
 
+def _needs_care(parts: Parts, change: Change) -> bool:
+    """Whether the type has something to conceal, or says what is read later (a Subscription)."""
+    return change.verb != "delete" and (change.type == "Subscription" or change.type in parts.conceal)
+
+
 async def concealed(parts: Parts, tx: Tx, request: Request, change: Change) -> Change:
     """``change`` with what nobody may read taken out of its resource; a patch becomes the update that it makes of the current version."""
-    conceal = parts.conceal.get(change.type)
-    if conceal is None or change.verb == "delete":
+    if not _needs_care(parts, change):
         return change
     if change.verb == "patch":
         change = await _update_of(parts, tx, request, change)
     assert change.resource is not None
     require_readable(request.access, change.resource)
-    return replace(change, resource=await conceal(tx, change.resource))
+    conceal = parts.conceal.get(change.type)
+    return replace(change, resource=await conceal(tx, change.resource)) if conceal else change
 
 
 async def _update_of(parts: Parts, tx: Tx, request: Request, change: Change) -> Change:
@@ -119,7 +143,7 @@ def written(request: Request, outcome: Written, *, returns: str = "representatio
     """The answer to a write (http.html#2.21.0.5): 201 only for what is new; what comes back is ``returns`` unless the client says."""
     headers = version_headers(outcome.ver, outcome.last_updated)
     if outcome.op == "delete" or not outcome.body:
-        return Reply(204, headers=headers[:1])
+        return gone(request, headers[:1])
     location = f"{request.base}/fhir/{outcome.type}/{outcome.id}/_history/{outcome.ver}".encode()
     headers = (*headers, (b"location", location))
     status = 201 if outcome.op == "create" else 200
@@ -127,17 +151,33 @@ def written(request: Request, outcome: Written, *, returns: str = "representatio
     if returns == "minimal":
         return Reply(status, headers=headers)
     body = encode(success("the change is stored")) if returns == "OperationOutcome" else outcome.body
-    return fhir_reply(status, body, headers, pretty=pretty_wanted(request))
+    return fhir_reply(status, body, headers)
+
+
+def gone(request: Request, headers: tuple[Header, ...] = ()) -> Reply:
+    """The answer to a delete: nothing, or an outcome where that is preferred (http.html#delete)."""
+    if preference(request.header(b"prefer")).returns == "OperationOutcome":
+        return fhir_reply(200, encode(success("nothing is left to delete")), headers)
+    return Reply(204, headers=headers)
 
 
 async def _resource(request: Request, type_: str) -> dict[str, Any]:
     return await sent_resource(request, type_)
 
 
-def conditions(request: Request, change: Change, *, edit: Edit | None = None) -> Change:
+def conditions(parts: Parts, request: Request, change: Change, *, edit: Edit | None = None) -> Change:
     """``change`` under the conditions of the headers, and with what it does to the current version where that is decided by a patch."""
     match, new_only = if_match(request.header(b"if-match")), is_new_only(request.header(b"if-none-match"))
-    return replace(change, if_match=match, expect_new=new_only, edit=edit or change.edit)
+    change = replace(change, if_match=match, expect_new=new_only, edit=edit or change.edit)
+    require_version(parts, change)
+    return change
+
+
+def require_version(parts: Parts, change: Change) -> None:
+    """Refuse a change without If-Match where the site asks for it (http.html#concurrency); what is made new needs none."""
+    types = parts.settings.if_match_types
+    if types and change.if_match is None and not change.expect_new and change.verb != "create" and not {change.type, "*"}.isdisjoint(types):
+        raise Problem("precondition", "this resource type is changed only with If-Match", at="http.if-match")
 
 
 def criteria(request: Request) -> str:
