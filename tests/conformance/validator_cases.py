@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from penstock.terminology import Terminology
 
 Json = dict[str, Any]
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 #: How the Java validator is set up for these cases: what is not known is an error, but for the domains of examples.
-EXAMPLE_DOMAINS = ("http://example.org/", "https://example.org/", "http://example.com/", "https://example.com/", "http://acme.")
+EXAMPLE_DOMAINS = ("http://example.org/", "http://acme.")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ def _invalid(outcome: Json | None) -> bool | None:
     return any(issue["severity"] in ("error", "fatal") for issue in outcome.get("issue", ()))
 
 
+def _read(name: str, files: dict[str, bytes]) -> Json | None:
+    """A definition that a case loads; one that is not in the archive, or is no FHIR, is not known."""
+    try:
+        return decode(name, files[name]) if name in files else None
+    except Problem:
+        return None
+
+
 def decode(name: str, content: bytes) -> Json:
     return fhir_xml.decode(content) if name.endswith(".xml") else fhir_json.decode(content)
 
@@ -76,9 +86,28 @@ def judge(case: Case, files: dict[str, bytes], resolve: Callable[[str], Json | N
         resource = decode(case.file, files[case.file])
     except Problem as problem:
         return [Issue("error", problem.code, problem.text, problem.at)]
-    shelf = Shelf(decode(name, files[name]) for name in case.definitions if name in files)
+    shelf = Shelf(definition for name in case.definitions if (definition := _read(name, files)) is not None)
     validator = Validator(shelf, Terminology(shelf), resolve=resolve)
     profiles = (decode(case.profile, files[case.profile])["url"],) if case.profile else ()
     domains = (*EXAMPLE_DOMAINS, *((case.settings["allowed-extension-domain"],) if "allowed-extension-domain" in case.settings else ()))
-    policy = Policy("error", "error", () if case.settings.get("examples") is False else domains)
-    return validator.check(resource, profiles, policy=policy)
+    markup = "error" if case.settings.get("security-checks") else ""
+    policy = Policy("error", "error", () if case.settings.get("examples") is False else domains, markup)
+    return validator.check(resource, profiles, policy=policy, now=NOW)
+
+
+def resolver(files: dict[str, bytes]) -> Callable[[str], Json | None]:
+    """Finds what a reference names among all files, by type and id."""
+    known = {}
+    for name, content in files.items():
+        if name.endswith((".json", ".xml")):
+            try:
+                resource = decode(name, content)
+            except Problem:
+                continue
+            known[resource.get("resourceType"), resource.get("id")] = resource
+
+    def resolve(reference: str) -> Json | None:
+        parts = reference.split("/")
+        return known.get((parts[-2], parts[-1])) if len(parts) > 1 else None
+
+    return resolve

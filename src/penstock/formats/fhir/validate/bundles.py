@@ -47,7 +47,7 @@ def _entry(kind: str, at: str, entry: Resource) -> Iterator[Issue]:
     if kind in REQUESTS:
         return
     if url is None:
-        if resource is not None:
+        if resource is not None and resource.get("resourceType") != "OperationOutcome":
             yield _wrong("required", "every entry has a fullUrl but those of batches and transactions", at, "fullUrl")
     elif not _ABSOLUTE.fullmatch(url):
         yield _wrong("value", "a fullUrl is an absolute URL", f"{at}.fullUrl", "fullUrl")

@@ -6,10 +6,15 @@ from typing import Any
 
 from penstock.formats.fhir.definitions import Invariant
 
-#: Extensions whose context is too narrow: R4's own StructureDefinitions have this one at ElementDefinition.type.
-CONTEXTS: dict[str, list[dict[str, str]]] = {
-    "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": [{"type": "element", "expression": "ElementDefinition.type"}],
+#: Extensions whose context is too narrow: where R4's own definitions have them.
+CONTEXTS: dict[str, tuple[str, ...]] = {
+    "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": ("ElementDefinition.type",),
+    "http://hl7.org/fhir/StructureDefinition/structuredefinition-normative-version": ("ElementDefinition", "OperationDefinition"),
 }
+
+#: Value sets whose required bindings R4's own resources do not keep: its CapabilityStatements and TestScripts write ``xml`` and ``json``
+#: where media types must be.
+UNKEPT = frozenset(("http://hl7.org/fhir/ValueSet/mimetypes",))
 
 #: Key to the expression that says what the words of the invariant say.
 CORRECTED: dict[str, str] = {
@@ -28,4 +33,4 @@ def expression_of(rule: Invariant) -> str:
 
 def context_of(extension: dict[str, Any]) -> list[dict[str, Any]]:
     stated: list[dict[str, Any]] = extension.get("context", [])
-    return [*stated, *CONTEXTS.get(extension.get("url", ""), ())]
+    return [*stated, *({"type": "element", "expression": each} for each in CONTEXTS.get(extension.get("url", ""), ()))]

@@ -40,25 +40,30 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The resource that is being looked at, what contains it, and the Bundle around it."""
+    """The resource that is being looked at, what contains it, the entries of the Bundle around it, and its own if it is a Bundle."""
 
     resource: Resource
     root: Resource
-    entries: Entries | None = None
+    around: Entries | None = None
+    own: Entries | None = None
+
+    @classmethod
+    def of(cls, resource: Resource, around: Entries | None = None) -> Place:
+        """The place of a resource that is contained in none."""
+        return cls(resource, resource, around, Entries.of(resource) if resource.get("resourceType") == "Bundle" else None)
 
     def inside(self, resource: Resource) -> Place:
         """The place of a resource that is contained here, or an entry here, or anything else that holds itself."""
         if any(each is resource for each in self.root.get("contained", ())):
-            return Place(resource, self.root, self.entries)
-        entries = Entries.of(self.resource) if self.resource.get("resourceType") == "Bundle" else self.entries
-        return Place(resource, resource, entries)
+            return Place(resource, self.root, self.around)
+        return Place.of(resource, self.own or self.around)
 
     def absolute(self, text: str) -> str | None:
         """A reference as the URL that it means in this place; None where it means nothing by itself."""
         match = RESTFUL.fullmatch(text)
         if match is None or match[1]:
             return text
-        own = self.entries.url_of.get(id(self.root)) if self.entries else None
+        own = self.around.url_of.get(id(self.root)) if self.around else None
         around = RESTFUL.fullmatch(own) if own else None
         return around[1] + text if around and around[1] else None
 
@@ -73,7 +78,7 @@ class Place:
             found = self.contained(text[1:])
             return [found] if found is not None else []
         url = self.absolute(text)
-        return self.entries.matching(url) if self.entries and url else []
+        return self.around.matching(url) if self.around and url else []
 
 
 def type_named(reference: Resource) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element
 from penstock.formats.fhir.path import Env, program
 from penstock.formats.fhir.validate import coded, extensions, invariants
+from penstock.formats.fhir.validate.errata import UNKEPT
 from penstock.formats.fhir.validate.extensions import Stand
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, inside, whole
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 
+_MARKUP = re.compile(r"<\s*/?[A-Za-z!]")
 #: Elements that one validation visits. A Bundle of 5,000 resources has about half a million.
 MOST_STEPS = 5_000_000
 
@@ -34,12 +37,14 @@ MOST_STEPS = 5_000_000
 class Policy:
     """How bad it is that something is not known here: an extension, or a profile that an element must conform to.
 
-    Extensions whose URL begins with one of ``open_domains`` need no definition.
+    Extensions whose URL begins with one of ``open_domains`` need no definition. ``markup`` is how bad it is that a text which is no
+    narrative looks like HTML (security.html#narrative); by default nobody asks.
     """
 
     unknown_extension: str = "warning"
     unknown_profile: str = "warning"
     open_domains: tuple[str, ...] = ()
+    markup: str = ""
 
 
 class Run:
@@ -49,8 +54,8 @@ class Run:
         self._validator = validator
         self._resource = resource
         self._policy = policy
-        self._now = now
-        self.place = Place(resource, resource).inside(resource)
+        self.now = now
+        self.place = Place.of(resource)
         self._found: list[Issue] = []
         self._verdicts: dict[tuple[str, int], bool] = {}
         self._left = MOST_STEPS
@@ -108,14 +113,26 @@ class Run:
         if element.type == "Resource":
             self._resource_at(child)
             return
-        if element.binding is not None and child.value is not None:
+        if element.binding is not None and child.value is not None and element.binding.value_set not in UNKEPT:
             self._found += bound(element.binding, child, self)
+        if self._policy.markup and element.type == "string" and isinstance(child.value, str) and _MARKUP.search(child.value):
+            text = "a text looks like HTML, which is not allowed here"
+            self._found.append(Issue(self._policy.markup, "value", text, child.at, "markup"))
+        if element.type == "canonical" and element.targets and child.value is not None:
+            self._canonical(element, child)
         if element.type in SPECIAL and child.value is not None:
             self._found += SPECIAL[element.type](child, self)
         if element.type == "Extension":
             self._extension(child, stand, element.name == "modifierExtension")
         if child.value.__class__ is dict or child.beside is not None:
             self._survey(child, stand.holder, f"{stand.path}.{element.choice or element.name}")
+
+    def _canonical(self, element: Element, child: Item) -> None:
+        """A canonical that is known here is of a type that may stand there."""
+        kinds = self._validator.kinds_of(child.value)
+        if kinds and kinds.isdisjoint(element.targets):
+            text = "a canonical names a definition of a type that the specification does not allow here"
+            self._found.append(Issue("error", "structure", text, child.at, "target"))
 
     def _extension(self, extension: Item, stand: Stand, is_modifier: bool) -> None:
         url = extension.value.get("url")
@@ -247,7 +264,7 @@ class Run:
             resolve=self._reach,
             member_of=self._member,
             conforms_to=self._conforms,
-            now=self._now,
+            now=self.now,
         )
 
     def _reach(self, reference: str) -> Resource | None:

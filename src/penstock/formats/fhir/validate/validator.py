@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -18,6 +18,8 @@ from penstock.formats.fhir.validate.run import Policy, Run
 
 Resource = dict[str, Any]
 
+#: What a canonical may name and is looked for.
+KINDS = ("StructureDefinition", "ValueSet", "CodeSystem", "Questionnaire", "SearchParameter", "OperationDefinition")
 #: Definitions, and URLs without one, that are remembered.
 MOST_KNOWN = 20_000
 
@@ -88,6 +90,16 @@ class Validator:
         if isinstance(found, Problem):
             raise found
         return found
+
+    def kinds_of(self, url: str) -> frozenset[str]:
+        """The types of the definitions that a canonical names, as far as they are known here."""
+        bare = url.partition("|")[0]
+        own: dict[str, Mapping[str, Any]] = {
+            "StructureDefinition": r4().profiles,
+            "ValueSet": r4().value_sets,
+            "CodeSystem": r4().code_systems,
+        }
+        return frozenset(type for type in KINDS if bare in own.get(type, ()) or self.canonicals.find(type, bare) is not None)
 
     def _refresh(self) -> None:
         """Forget what was made of other definitions; and what strangers asked for, before it is too much."""

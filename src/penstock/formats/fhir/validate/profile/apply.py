@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from penstock.formats.fhir.definitions import Binding
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, members
+from penstock.formats.fhir.validate.profile.relative import too_early, too_late
 from penstock.formats.fhir.validate.profile.slices import is_one
 from penstock.formats.fhir.validate.profile.tree import Node, Profile
 from penstock.formats.fhir.validate.references import Place
@@ -19,6 +21,8 @@ class World(Protocol):
 
     @property
     def place(self) -> Place: ...
+    @property
+    def now(self) -> datetime | None: ...
     def definition(self, url: str) -> dict[str, Any] | None: ...
     def questionnaire(self, url: str) -> dict[str, Any] | None: ...
 
@@ -67,6 +71,8 @@ class Walk:
         for rule in node.values:
             if not rule.holds(item.value):
                 self._note("error", "value", rule.text, item.at, rule.kind, node)
+        if node.relative and isinstance(item.value, str):
+            self._in_time(node, item)
         for binding in (node.binding, *node.more_bindings) if node.binding or node.more_bindings else ():
             if binding is not None:
                 self._bound(node, binding, item)
@@ -79,6 +85,12 @@ class Walk:
         self._inside(node, item)
         if node.refers is not None and node.refers is not node:
             self._inside(node.refers, item)
+
+    def _in_time(self, node: Node, item: Item) -> None:
+        for kind, duration in node.relative:
+            wrong = too_early if kind == "minValue" else too_late
+            if self.world.now is not None and wrong(item.value, duration, self.world.now):
+                self._note("error", "value", "the time is further from now than the profile allows", item.at, kind, node)
 
     def _inside(self, node: Node, item: Item) -> None:
         for child in node.children:

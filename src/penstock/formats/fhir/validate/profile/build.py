@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Binding, Element, r4
@@ -68,6 +68,7 @@ class _Builder:
             targets=_targets(raw, base),
             aggregation=frozenset(mode for each in raw.types for mode in each.get("aggregation", ())),
             values=value_rules(raw),
+            relative=tuple((kind, given[1]) for kind in ("minValue", "maxValue") if _is_duration(given := raw.given(kind))),
             binding=_binding(raw, base),
             more_bindings=tuple(_additional(raw)),
             rules=tuple(_rules(raw)),
@@ -163,6 +164,10 @@ def _targets(raw: Raw, base: Element | None) -> tuple[str, ...]:
     return () if any(url.removeprefix(CORE) == "Resource" for url in urls) else urls
 
 
+def _is_duration(given: tuple[str, Any] | None) -> TypeGuard[tuple[str, Json]]:
+    return given is not None and isinstance(given[1], dict)
+
+
 def _binding(raw: Raw, base: Element | None) -> Binding | None:
     given = raw.element.get("binding")
     if not given or "valueSet" not in given:
@@ -233,6 +238,7 @@ def _asks(node: Node) -> bool:
         or node.targets
         or node.aggregation
         or node.values
+        or node.relative
         or node.binding
         or node.more_bindings
         or node.rules

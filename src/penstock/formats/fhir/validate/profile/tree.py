@@ -53,6 +53,7 @@ class Node:
     targets: tuple[str, ...] = ()
     aggregation: frozenset[str] = frozenset()
     values: tuple[ValueRule, ...] = ()
+    relative: tuple[tuple[str, dict[str, Any]], ...] = ()
     binding: Binding | None = None
     more_bindings: tuple[Binding, ...] = ()
     rules: tuple[PathRule, ...] = ()
