@@ -211,6 +211,27 @@ def send(
 
 
 @app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON files of resources, or JSON Bundles; also .gz, .xz or .zst.")],
+    data: Data = None,
+    database: Postgres = None,
+    processes: Annotated[int, typer.Option(help="Processes that load. [default: one for each core]", min=0, max=64)] = 0,
+    errors: Annotated[Path | None, typer.Option(help="File for what was refused, one JSON object a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Load resources under their own ids, many at once; doing it again changes nothing. Fails when anything was refused."""
+    from penstock.workbench.load import load_files
+    from penstock.workbench.load.told import Teller
+
+    with Teller(files, errors) as teller:
+        loaded = load_files(read_settings(data=data, database=database), files, processes=processes, tell=teller.tell)
+    print(_json(loaded.told()) if as_json else f"{loaded.resources} resources in {loaded.seconds:.1f} s, {loaded.rate:,.0f}/s")
+    if loaded.refused:
+        _say(f"{loaded.refused} refused{'' if errors is None else f': see {errors}'}")
+        raise typer.Exit(1)
+
+
+@app.command()
 def token(
     client: Annotated[str, typer.Option(help="Name of the client that will hold the token.")],
     scope: Annotated[str, typer.Option(help='Rights, such as "system/*.rs admin/trace.r".')],

@@ -99,7 +99,7 @@ class Embedded:
     @property
     def url(self) -> str:
         """Where the server is; known once it has started."""
-        return f"postgresql://penstock@/penstock?host={quote(str(self._sockets))}&port=5432"
+        return _url(self._sockets)
 
     @property
     def pid(self) -> int | None:
@@ -226,6 +226,22 @@ class Embedded:
             return subprocess.Popen(
                 [*prefix, *command], env=_ENVIRONMENT, cwd="/", stdin=stdin, stdout=file, stderr=file, start_new_session=True, **drop
             )
+
+
+def running_url(folder: Path) -> str | None:
+    """Where the server is that somebody else runs on this data folder; None when nobody does. Its user alone may enter there."""
+    try:
+        lines = (folder.resolve() / "postgres" / "postmaster.pid").read_text().splitlines()
+        os.kill(int(lines[0]), 0)
+        if lines[7].strip() != "ready":
+            return None
+    except (OSError, ValueError, IndexError):
+        return None
+    return _url(lines[4])
+
+
+def _url(sockets: Path | str) -> str:
+    return f"postgresql://penstock@/penstock?host={quote(str(sockets))}&port=5432"
 
 
 def _reason(code: int | Problem) -> dict[str, object]:

@@ -142,17 +142,19 @@ class Store(Reader):
         outcomes: list[Outcome] = [Problem("exception", "this change was not tried")] * len(items)
         keys = [(item.change.type, item.change.id or "") for item in items]
         new = await load.fresh(tx, items[0].access.tenant, keys) if items else set()
-        states: list[State] = []
+        states: dict[State, int] = {}
         for number in sorted(new):
             try:
                 check(items[number])
                 state, outcomes[number] = load.create(items[number], self.index, self._rids)
-                states.append(state)
+                states[state] = number
             except Exception as error:
                 outcomes[number] = explain(error)
-        await load.copy(tx, self._bodies, states)
-        await self._tell(tx, items, outcomes)
         others = [number for number in range(len(items)) if number not in new]
+        for lost in await load.copy(tx, self._bodies, list(states)):
+            outcomes[states[lost]] = Problem("conflict", "somebody else has stored this resource at the same moment")
+            others.append(states[lost])
+        await self._tell(tx, items, outcomes)
         if others:
             for number, outcome in zip(others, await self.write_items(tx, [items[number] for number in others]), strict=True):
                 outcomes[number] = outcome

@@ -56,7 +56,7 @@ async def flush(tx: Tx, bodies: Bodies, states: Iterable[State]) -> list[State]:
     for type, group in groupby(changed, key=lambda state: state.key[0]):
         members = list(group)
         await _supersede(tx, type, members)
-        taken = await _put(tx, bodies, type, members)
+        taken = await put(tx, bodies, type, members)
         lost += [state for state in members if state.self in taken]
         members = [state for state in members if state.self not in taken]
         await _add_old(tx, bodies, type, members)
@@ -75,12 +75,12 @@ async def _supersede(tx: Tx, type: str, states: Sequence[State]) -> None:
             await tx.execute(statement("remove", type), gone)
 
 
-async def _put(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -> set[int]:
+async def put(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -> set[int]:
     """Create and update rows; returns the selves that somebody else has created."""
     rows = [(state, state.added[-1], row) for state in states if (row := state.added[-1].row) is not None]
     if not rows:
         return set()
-    put = await tx.fetch(
+    written = await tx.fetch(
         statement("put", type),
         numbers([version.rid for _, version, _ in rows]),
         numbers([state.self for state, _, _ in rows]),
@@ -97,9 +97,9 @@ async def _put(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -> se
         [bodies.pack(version.body) for _, version, _ in rows],
         [state.locked for state, _, _ in rows if state.locked is not None],
     )
-    if len(put) == len(rows):
+    if len(written) == len(rows):
         return set()
-    return {state.self for state, _, _ in rows} - {row["self"] for row in put}
+    return {state.self for state, _, _ in rows} - {row["self"] for row in written}
 
 
 def numbers(values: Sequence[float | None]) -> str:

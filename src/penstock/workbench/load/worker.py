@@ -1,0 +1,151 @@
+"""One of the processes that load: it reads, checks and writes a batch, in a transaction of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import uvloop
+
+from penstock import events, log
+from penstock.api.fhir.links import conditional_references, relink
+from penstock.auth.access import SYSTEM
+from penstock.clock import SystemClock
+from penstock.db import Database, Tx, connect
+from penstock.errors import Problem
+from penstock.store import Cause, Change, Store, Written
+from penstock.store.batch import Item
+from penstock.workbench.load.files import Piece
+from penstock.workbench.load.unpack import Resource, unpack
+
+#: Who caused the versions, as their events say.
+CLIENT = "penstock-load"
+_REMEMBERED = 50_000
+#: What a batch without conditional references does not hold.
+_CONDITIONAL = re.compile(rb'"reference"\s*:\s*"[A-Za-z]+(\?|\\)')
+
+
+class Place(NamedTuple):
+    """Where a resource was read: ``file`` is a number among the files, ``line`` 0 for a whole document, ``entry`` -1 outside a Bundle."""
+
+    file: int
+    line: int
+    entry: int
+
+
+class Refused(NamedTuple):
+    """What was not loaded, and why."""
+
+    place: Place
+    code: str
+    text: str
+    at: str
+
+
+class Done(NamedTuple):
+    """What became of a batch: how many of each (type, deed), and what was refused."""
+
+    counts: Counter[tuple[str, str]]
+    refused: list[Refused]
+
+
+class Worker:
+    """``found`` are the conditional references that were looked up."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._clock = SystemClock()
+        self._store = Store(_announce, clock=self._clock)
+        self._found: dict[str, str] = {}
+
+    async def load(self, batch: Sequence[Piece]) -> Done:
+        """Write what is good in a batch, and tell what is not."""
+        refused: list[Refused] = []
+        good: list[tuple[Place, Resource]] = []
+        for piece in batch:
+            for entry, resource in unpack(piece.data):
+                place = Place(piece.file, piece.line, entry)
+                if isinstance(resource, Problem):
+                    refused.append(_refused(place, resource))
+                else:
+                    good.append((place, resource))
+        if any(_CONDITIONAL.search(piece.data) for piece in batch):
+            good = await self._resolved(good, refused)
+        await self._store.ensure(self._database, {resource["resourceType"] for _, resource in good})
+        counts: Counter[tuple[str, str]] = Counter()
+        for (place, resource), outcome in zip(good, await self._written([resource for _, resource in good]), strict=True):
+            if isinstance(outcome, Written):
+                counts[resource["resourceType"], outcome.op] += 1
+            else:
+                refused.append(_refused(place, outcome))
+        return Done(counts, refused)
+
+    async def _written(self, resources: Sequence[Resource]) -> Sequence[Written | Problem]:
+        """By COPY; when somebody else stored one of them at the same moment, the usual way."""
+        cause = Cause(uuid.uuid4().hex, None, CLIENT, self._clock.now())
+        items = [Item(SYSTEM, Change("update", each["resourceType"], each["id"], each), cause) for each in resources]
+        try:
+            async with self._database.transaction() as tx:
+                return await self._store.load(tx, items)
+        except Problem:
+            async with self._database.transaction() as tx:
+                return await self._store.write_items(tx, items)
+
+    async def _resolved(self, good: Sequence[tuple[Place, Resource]], refused: list[Refused]) -> list[tuple[Place, Resource]]:
+        """The same with conditional references looked up; one that finds nothing, or several, refuses its resource."""
+        found = []
+        for place, resource in good:
+            try:
+                wanted = list(conditional_references(resource))
+                links = {each: await self._look_up(each) for each in wanted}
+                found.append((place, relink(resource, links, resource["resourceType"]) if links else resource))
+            except Problem as problem:
+                refused.append(_refused(place, problem))
+        return found
+
+    async def _look_up(self, reference: str) -> str:
+        if reference not in self._found:
+            type, _, query = reference.partition("?")
+            async with self._database.transaction(readonly=True) as tx:
+                page = await self._store.search(tx, SYSTEM, type, f"{query}&_count=2")
+            if len(page.entries) != 1:
+                raise Problem("not-found", "a conditional reference finds nothing that is stored yet, or several resources")
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[reference] = f"{type}/{page.entries[0].stored.id}"
+        return self._found[reference]
+
+
+async def _announce(tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
+    await events.append(tx, written, list(causes), tenant=tenant)
+
+
+def _refused(place: Place, problem: Problem) -> Refused:
+    return Refused(place, problem.code, problem.text, problem.at)
+
+
+# What follows runs in a worker process: one Worker, made when the process begins.
+
+_runner: asyncio.Runner | None = None
+_worker: Worker | None = None
+
+
+def begin(url: str, level: str) -> None:
+    """Connect; called once in each process."""
+    global _runner, _worker
+    gc.set_threshold(200_000, 20, 100)  # resources hold no cycles: looking for them is rarely worth it
+    log.configure(level)
+    _runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    _worker = Worker(_runner.run(connect(url, size=2, timeout_s=600)))
+
+
+def work(batch: Sequence[Piece]) -> Done:
+    """Load one batch in this process."""
+    assert _runner is not None
+    assert _worker is not None
+    return _runner.run(_worker.load(batch))
