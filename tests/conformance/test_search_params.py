@@ -84,7 +84,7 @@ def _moment(moment: datetime) -> str:
 
 def _quantity(low: Any, high: Any, system: str | None, code: str | None, unit: str | None) -> str:
     number = f"le{high}" if low is None else f"ge{low}"
-    return f"{number}|{escaped(system or '')}|{escaped(code or unit or '')}"
+    return f"{number}|{escaped(system or '') if code else ''}|{escaped(code or unit or '')}"
 
 
 async def _searched(database: Database, resources: list[dict[str, Any]]) -> tuple[int, list[tuple[str, str, str]]]:
