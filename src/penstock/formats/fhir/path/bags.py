@@ -15,6 +15,8 @@ from penstock.formats.fhir.path.temporal import Temporal
 
 #: The most items of a collection.
 MAX_ITEMS = 1_000_000
+#: Up to here comparing one by one is cheaper than a table.
+_FEW = 6
 
 
 class _Seen:
@@ -41,10 +43,25 @@ class _Seen:
         return type(value) not in (Temporal, Quantity) and key(self._run, value) in self._keys
 
 
+class _SeenFew:
+    """The same for a few items, which are compared one by one."""
+
+    def __init__(self) -> None:
+        self._items: list[Any] = []
+
+    def add(self, value: Any) -> None:
+        self._items.append(value)
+
+    def __contains__(self, value: Any) -> bool:
+        return any(same(value, other) for other in self._items)
+
+
 def distinct(run: Run, items: Many) -> list[Any]:
     """Without repetitions, first ones kept."""
+    if len(items) > MAX_ITEMS:
+        too_large()
     run.spend(len(items))
-    seen, found = _Seen(run), []
+    seen, found = _Seen(run) if len(items) > _FEW else _SeenFew(), []
     for item in items:
         value = system(item)
         if value not in seen:
@@ -55,10 +72,6 @@ def distinct(run: Run, items: Many) -> list[Any]:
 
 def is_distinct(run: Run, items: Many) -> bool:
     return len(distinct(run, items)) == len(items)
-
-
-def union(run: Run, left: Many, right: Many) -> list[Any]:
-    return distinct(run, combine(run, left, right))
 
 
 def too_large() -> None:

@@ -187,7 +187,7 @@ class Builder:
             return value.as_(type=None)
         code, type = value.code, self.writer.constant(value.type)
         if value.many:
-            made = self.call(tree.typed, code, type)
+            made = f"{self.call(tree.typed, code, type)} if {code} else ()"
         else:
             made = self.call(runtime.boxed, code, type)
             made = made if value.sure else f"None if {code} is None else {made}"

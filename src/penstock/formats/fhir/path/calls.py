@@ -250,7 +250,7 @@ def _pairs(function: Callable[..., Any], *, test: bool = False) -> Callable[[Bui
 
 
 def _union(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
-    return union(b, source, b.build(node.arguments[0], scope))
+    return union(b, [source, b.build(node.arguments[0], scope)])
 
 
 def _booleans(code: str) -> Callable[[Builder, Value, Call, Scope], Value]:

@@ -196,7 +196,7 @@ def key(run: Run, value: Any) -> Any:
     if kind is bool:
         return (bool, value)
     if kind is dict:
-        run.spend(2 * len(value))
+        run.spend(3 * len(value))
         return frozenset((name, key(run, each)) for name, each in value.items())
     if kind is list:
         run.spend(len(value))

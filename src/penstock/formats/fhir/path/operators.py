@@ -181,7 +181,19 @@ def _union(b: Builder, node: Binary, scope: Scope) -> Value:
     if constants := _constants(node):
         kind, values = constants
         return Value(b.writer.constant(values), f"System.{kind}", many=True, sure=True)
-    return union(b, b.build(node.left, scope), b.build(node.right, scope))
+    return union(b, [b.build(each, scope) for each in _united(node)])
+
+
+def _united(node: Node) -> list[Node]:
+    """All operands of a row of unions."""
+    rest, found = [node], []
+    while rest:
+        match rest.pop():
+            case Binary("|", left, right):
+                rest += (left, right)
+            case other:
+                found.append(other)
+    return found[::-1]
 
 
 def _constants(node: Node) -> tuple[str, tuple[Any, ...]] | None:
@@ -196,11 +208,21 @@ def _constants(node: Node) -> tuple[str, tuple[Any, ...]] | None:
     return left[0], tuple(dict.fromkeys(left[1] + right[1]))
 
 
-def union(b: Builder, left: Value, right: Value) -> Value:
-    left, right = b.same_form(left, right)
-    code = b.writer.let(b.call(bags.union, b.run(), left.code, right.code))
-    chosen = right if left.type == NOTHING else left
-    return chosen.as_(code=code, many=True, sure=True, boxes=left.boxes or right.boxes)
+def union(b: Builder, values: list[Value]) -> Value:
+    """Each item once. What can never give anything costs nothing, and a union that is left with one path is that path."""
+    values = [value for value in values if value.type != NOTHING]
+    if not values:
+        return EMPTY
+    if len(values) == 1 and not values[0].many:
+        return values[0]
+    if len({value.type for value in values}) > 1:
+        values = [b.mixed(value) for value in values]
+    code = values[0].code
+    if len(values) > 1:
+        parts = (f"*{value.code}" if value.many else f"*(({value.code},) if {value.code} is not None else ())" for value in values)
+        code = b.writer.let(f"[{', '.join(parts)}]")
+    code = b.writer.let(f"{code} if len({code}) < 2 else {b.call(bags.distinct, b.run(), code)}")
+    return values[0].as_(code=code, many=True, sure=True, boxes=any(value.boxes for value in values))
 
 
 # arithmetic

@@ -21,7 +21,7 @@ Place = tuple[str | int, ...]
 class Program:
     """A compiled expression, read at something of ``type``: a resource, an element, or a primitive value."""
 
-    __slots__ = ("_evaluate", "_result", "expression", "gives", "true", "type")
+    __slots__ = ("_evaluate", "_plain", "_result", "expression", "gives", "true", "type")
 
     #: The type of all that it finds, when the definitions alone tell it.
     gives: str | None
@@ -31,6 +31,7 @@ class Program:
 
     def __init__(self, expression: str, type: str, builder: Builder, result: Value) -> None:
         self.expression, self.type, self.gives, self._result = expression, type, result.type, result
+        self._plain = result.type is not None and not result.boxes and result.kind not in ("temporal", "quantity")
         self._evaluate = builder.function(result)
         if result.type is None and builder.focus.type is None:
             self._evaluate = _at_items(self._evaluate)
@@ -49,7 +50,12 @@ class Program:
 
     def __call__(self, focus: Any, env: Env = NOWHERE) -> list[Any]:
         """Everything that it finds, as JSON values; what only has extensions has no value, and is left out."""
-        return [value for item in self.found(focus, env) if (value := plain(item)) is not None]
+        found = self._evaluate(focus, env)
+        if found is None:
+            return []
+        if self._result.many:
+            return list(found) if self._plain else [value for item in found if (value := plain(item)) is not None]
+        return [found] if self._plain else [] if (value := plain(found)) is None else [value]
 
     def typed(self, focus: Any, env: Env = NOWHERE) -> list[tuple[str, Any]]:
         """Everything that it finds with its type: ``("dateTime", "2014")``, ``("System.Integer", 3)``."""
