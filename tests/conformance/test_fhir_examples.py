@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import tarfile
 from decimal import Decimal, DecimalTuple
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from typing import Any
 import pytest
 
 from penstock.formats.fhir import json as fhir_json
+from penstock.formats.fhir.canonical import Shelf
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.searchparams import extract
-from penstock.formats.fhir.validate import check
+from penstock.formats.fhir.validate import Issue, check
+from penstock.formats.fhir.validate.validator import Validator
+from penstock.terminology import Terminology
 
 Resource = dict[str, Any]
 
@@ -23,8 +27,33 @@ WRONG = {
     "Observation-clinical-gender.json": "performer refers to an Encounter",
     "Questionnaire-qs1.json": "items without the required linkId",
 }
+#: What only the whole validation finds wrong.
+WRONG_WHOLE = WRONG | {
+    "ActivityDefinition-blood-tubes-supply.json": "a narrative without content (txt-2)",
+    "ActivityDefinition-heart-valve-replacement.json": "a narrative without content (txt-2)",
+    "EventDefinition-example.json": "a narrative without content (txt-2)",
+    "Questionnaire-zika-virus-exposure-assessment.json": "a narrative without content (txt-2)",
+    "Bundle-10bb101f-a121-4264-a920-67be9cb82c74.json": "the fullUrl of an entry has another id than its resource",
+    "Bundle-3a0707d3-549e-4467-b8b8-5a2ab3800efe.json": "the fullUrl of an entry has another id than its resource",
+    "Bundle-lri-example.json": "fullUrls with other ids than their resources",
+    "Bundle-hla-1.json": "a part of an extension, uri, that its definition calls url",
+}
+US_CORE_PATIENT = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"
 #: May only rise.
 PASSING = 800
+PASSING_WHOLE = 792
+#: Examples in the packages of US Core that break what they illustrate: fullUrls with other ids than their resources, a hash that is no
+#: base64, a unit outside of the value set that the profile requires.
+WRONG_US_CORE = {
+    "01-us-core-v400.tgz": {"Bundle-66c8856b-ba11-4876-8aa8-467aad8c11a2.json", "Bundle-uscore-mo3.json"},
+    "03-us-core-v311.tgz": {
+        "Bundle-66c8856b-ba11-4876-8aa8-467aad8c11a2.json",
+        "Bundle-uscore-mo3.json",
+        "DiagnosticReport-cardiology-report.json",
+        "Observation-satO2-fiO2.json",
+    },
+    "04-us-core-610.tgz": {"Bundle-66c8856b-ba11-4876-8aa8-467aad8c11a2.json", "Bundle-docref-example-2.json"},
+}
 
 
 def examples(file: Path) -> list[tuple[str, bytes]]:
@@ -61,6 +90,58 @@ def test_every_official_example_passes_unless_it_is_wrong_itself(official: list[
     failing = {name: issues[0] for name, text in official if (issues := check(fhir_json.decode(text)))}
     assert failing.keys() == WRONG.keys()
     assert len(official) - len(failing) >= PASSING
+
+
+def errors(validator: Validator, text: bytes) -> list[Issue]:
+    return [issue for issue in validator.check(fhir_json.decode(text)) if issue.severity == "error"]
+
+
+@pytest.mark.req("FH-03")
+def test_every_official_example_is_valid_in_every_respect_unless_it_is_wrong_itself(official: list[tuple[str, bytes]]) -> None:
+    validator = Validator(Shelf(), Terminology(Shelf()))
+    failing = {name for name, text in official if errors(validator, text)}
+    assert failing == WRONG_WHOLE.keys()
+    assert len(official) - len(failing) >= PASSING_WHOLE
+
+
+@pytest.mark.req("FH-10")
+@pytest.mark.parametrize("package", WRONG_US_CORE)
+def test_every_example_of_a_us_core_package_follows_the_profiles_of_the_package(data_sets: Path, package: str) -> None:
+    definitions, examples = us_core_package(data_sets / "fhir-packages" / package)
+    shelf = Shelf(definitions)
+    validator = Validator(shelf, Terminology(shelf))
+    failing = {name for name, text in examples if errors(validator, text)}
+    assert failing == WRONG_US_CORE[package]
+    assert len(examples) >= 80
+
+
+def us_core_package(file: Path) -> tuple[list[Resource], list[tuple[str, bytes]]]:
+    """The definitions of a package, and its examples."""
+    with tarfile.open(file) as archive:
+        content = {member.name: found.read() for member in archive.getmembers() if (found := archive.extractfile(member)) is not None}
+    files = {Path(name): text for name, text in content.items() if name.endswith(".json") and not Path(name).name.startswith(".")}
+    definitions = [fhir_json.decode(text) for path, text in files.items() if str(path.parent) == "package" and path.name != "package.json"]
+    return definitions, [(path.name, text) for path, text in files.items() if path.parent.name == "example"]
+
+
+def test_an_example_that_breaks_its_profile_is_found(data_sets: Path) -> None:
+    """Take from each patient of US Core what the profile requires: each time the validator names profile, element and rule."""
+    definitions, examples = us_core_package(data_sets / "fhir-packages" / "04-us-core-610.tgz")
+    shelf = Shelf(definitions)
+    validator = Validator(shelf, Terminology(shelf))
+    judged = 0
+    for name, text in examples:
+        patient = fhir_json.decode(text)
+        if patient["resourceType"] != "Patient":
+            continue
+        for element in ("identifier", "name", "gender"):
+            found = validator.check({key: value for key, value in patient.items() if key.removeprefix("_") != element})
+            assert [(issue.at, issue.rule, issue.element) for issue in found if issue.severity == "error"] == [
+                (f"Patient.{element}", "min", f"Patient.{element}")
+            ], name
+            assert all(issue.profile == US_CORE_PATIENT for issue in found if issue.rule == "min")
+            judged += 1
+    assert judged >= 12
 
 
 def test_what_is_written_is_what_was_read(official: list[tuple[str, bytes]], us_core: list[tuple[str, bytes]]) -> None:
