@@ -21,6 +21,7 @@ _URIS = frozenset({"uri", "url", "oid", "uuid"})
 _LINKING = ("reference", "div")
 _CONDITIONAL = re.compile(r"[A-Z][A-Za-z]+\?\S+")
 _TEMPORARY = ("urn:uuid:", "urn:oid:")
+_MARKED = re.compile("href|src")
 _NARRATIVE = re.compile(r"""\b(href|src)\s*=\s*(["'])([^"']*)\2""")
 
 
@@ -32,26 +33,78 @@ def names_of(full_url: str, type_: str) -> Iterator[str]:
         yield f"{type_}/{last}"
 
 
-def conditional_references(value: Any) -> Iterator[str]:
+def conditional_references(value: Any) -> list[str]:
     """Every reference in ``value`` that is a search (``Patient?identifier=…``)."""
-    if isinstance(value, list):
-        for each in value:
-            yield from conditional_references(each)
-    elif isinstance(value, dict):
+    found: list[str] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[str]) -> None:
+    if type(value) is dict:
         for name, each in value.items():
-            if name == "reference" and isinstance(each, str):
-                if _CONDITIONAL.fullmatch(each):
-                    yield each
-            elif isinstance(each, dict | list):
-                yield from conditional_references(each)
+            if type(each) is str:
+                if name == "reference" and "?" in each and _CONDITIONAL.fullmatch(each):
+                    found.append(each)
+            else:
+                _collect(each, found)
+    elif type(value) is list:
+        for each in value:
+            _collect(each, found)
 
 
 def relink(resource: Resource, links: Mapping[str, str], at: str) -> Resource:
-    """``resource`` with each link replaced; itself where it has none. A temporary reference that no entry has is ``invalid``."""
+    """``resource`` with each link replaced; itself where it has none. A temporary reference that no entry has is ``invalid``.
+
+    Nearly always only references are links: that needs no types, and is tried first.
+    """
+    try:
+        return _plain(resource, links)
+    except _Careful:
+        pass
     try:
         return _object(resource, r4().type(resource["resourceType"]), links)
     except _Unknown as unknown:
         raise Problem("invalid", "a reference names an entry that this Bundle does not have", at=at + unknown.path) from None
+
+
+class _Careful(Exception):
+    """Something may be a link by its type, or leads nowhere."""
+
+
+def _plain(value: Resource, links: Mapping[str, str]) -> Resource:
+    changed: Resource | None = None
+    for name, each in value.items():
+        kind, new = type(each), each
+        if kind is str:
+            if name == "reference":
+                new = links.get(each, each)
+                if new is each and each.startswith(_TEMPORARY):
+                    raise _Careful
+            elif each in links or (name == "div" and _MARKED.search(each)):
+                raise _Careful
+        elif kind is dict:
+            new = _plain(each, links)
+        elif kind is list:
+            new = _plain_list(each, links)
+        if new is not each:
+            changed = dict(value) if changed is None else changed
+            changed[name] = new
+    return value if changed is None else changed
+
+
+def _plain_list(value: list[Any], links: Mapping[str, str]) -> list[Any]:
+    changed: list[Any] | None = None
+    for number, each in enumerate(value):
+        new = each
+        if type(each) is dict:
+            new = _plain(each, links)
+        elif type(each) is str and each in links:
+            raise _Careful
+        if new is not each:
+            changed = list(value) if changed is None else changed
+            changed[number] = new
+    return value if changed is None else changed
 
 
 class _Unknown(Exception):
