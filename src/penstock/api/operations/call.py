@@ -82,7 +82,8 @@ def _of_body(request: Request, body: bytes, operation: Operation, lenient: bool)
     resource = decoded(request, body)
     if resource.get("resourceType") == "Parameters":
         return decode(resource, operation.takes, lenient=lenient)
-    names = [each.name for each in operation.takes if each.type in ("Resource", resource.get("resourceType"))]
+    of_type = [each.name for each in operation.takes if each.type == resource.get("resourceType")]
+    names = of_type or [each.name for each in operation.takes if each.type == "Resource"]
     if len(names) != 1:
         raise Problem("invalid", "an operation takes a Parameters resource", at="resourceType")
     return Given({names[0]: [resource]})
