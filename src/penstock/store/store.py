@@ -10,6 +10,7 @@ from penstock.auth.access import Access
 from penstock.clock import Chance, Clock, SystemClock, system_chance
 from penstock.db import Database, Tx, after_commit
 from penstock.errors import Problem, explain
+from penstock.formats.fhir.definitions import r4
 from penstock.store import load
 from penstock.store.batch import Item, State, Uphold, anything
 from penstock.store.body import Bodies
@@ -112,10 +113,12 @@ class Store(Reader):
             used = await self._tables.all(tx)
             inside = used if within is None else [type for type in used if type in compartment_types(within[0])]
             types = tuple(self._search.open_types(tx, access, inside))
-        parsed = queries(types, rest, named=asked is not None or within is not None, lenient=lenient, parameters=self.index.parameters)
+            if not types and not self._search.open_types(tx, access, r4().resource_types):
+                raise Problem("forbidden", "this token does not allow a search of any resource type")
+        parsed = queries(types, rest, named=asked is not None, lenient=lenient, parameters=self.index.parameters)
         if within:
             parsed = [narrowed(each, within) for each in parsed]
-        page = await self._search.pages(tx, access, parsed) if parsed else Page([], 0, {}, (), ())
+        page = await self._search.pages(tx, access, parsed) if parsed else Page([], 0, {}, tuple(rest), ())
         return page if asked is None else page._replace(used=(("_type", ",".join(asked)), *page.used))
 
     async def write_items(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:

@@ -129,7 +129,7 @@ _SIDES = {"string": _text, "date": _range, "number": _range, "quantity": _quanti
 
 
 def _phases(keys: tuple[Key, ...]) -> tuple[Order, ...]:
-    first, rest = keys[0], keys[1:] or (rid(),)
+    first, rest = keys[0], tuple(key._replace(walk=key.plain) if key.param else key for key in keys[1:]) or (rid(),)
     if first.walk == "r.dlo" and not first.descending:
         return Order(keys, f"r.dlo > {UNDATED}", first), Order(rest, f"r.dlo = {UNDATED}", first)
     if first.walk == "r.dlo":

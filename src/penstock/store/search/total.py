@@ -11,16 +11,17 @@ from penstock.store.search.run import Plan, Run
 
 async def accurate(run: Run, plan: Plan) -> int:
     """Counted."""
-    return sum([await _counted(run, each) for each in _parts(plan)])
+    return sum([await _counted(run, each) for each in await _parts(run, plan)])
 
 
 async def estimate(run: Run, plan: Plan) -> int:
     """Counted up to a limit; beyond it, what PostgreSQL's statistics say."""
-    return sum([await _estimated(run, each) for each in _parts(plan)])
+    return sum([await _estimated(run, each) for each in await _parts(run, plan)])
 
 
-def _parts(plan: Plan) -> list[Plan]:
-    return [Plan((wanted,), (branch,)) for wanted, branch in zip(plan.wanted, plan.branches, strict=True)]
+async def _parts(run: Run, plan: Plan) -> list[Plan]:
+    """Each type by itself, with arguments of its own."""
+    return [plan] if len(plan.wanted) == 1 else [await run.plan(wanted) for wanted in plan.wanted]
 
 
 async def _counted(run: Run, part: Plan) -> int:
