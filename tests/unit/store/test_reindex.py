@@ -21,8 +21,8 @@ EYES = "http://example.org/eyes"
 
 def parameter(**changes: Any) -> dict[str, Any]:
     return {
-        "resourceType": "SearchParameter", "id": "eyes", "url": "http://example.org/SearchParameter/eyes", "name": "Eyes", "status": "active",
-        "description": "Colour of the eyes", "code": "eyes", "base": ["Patient"], "type": "token",
+        "resourceType": "SearchParameter", "id": "eyes", "url": "http://example.org/SearchParameter/eyes", "name": "Eyes",
+        "status": "active", "description": "Colour of the eyes", "code": "eyes", "base": ["Patient"], "type": "token",
         "expression": f"Patient.extension.where(url = '{EYES}').value",
     } | changes  # fmt: skip
 
@@ -182,7 +182,8 @@ async def test_a_definition_that_cannot_be_searched_by_is_not_stored(house: Hous
 
 async def test_parameters_of_every_kind_can_be_added(house: House) -> None:
     expressions = {
-        "string": "Patient.name.given", "date": "Patient.contact.period", "uri": "Patient.name.extension.valueUri", "reference": "Patient.link.other",
+        "string": "Patient.name.given", "date": "Patient.contact.period", "uri": "Patient.name.extension.valueUri",
+        "reference": "Patient.link.other",
         "quantity": "Patient.extension.where(url='w').value.ofType(Quantity)", "number": "Patient.multipleBirth.ofType(integer)",
     }  # fmt: skip
     for kind, expression in expressions.items():
