@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.path import compile, flow, parse, program
-from penstock.formats.fhir.path.logic import both, either, implies, one_only
 from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Index, Literal, Member, Node, Quantity, TypeTest, Unary, Variable
-from penstock.formats.fhir.path.tree import refers
+from penstock.formats.fhir.path.runtime.logic import both, either, implies, one_only
+from penstock.formats.fhir.path.runtime.tree import refers
 
 PATIENT: dict[str, Any] = {
     "resourceType": "Patient",

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from penstock.formats.fhir.path.env import NOWHERE, Env
-from penstock.formats.fhir.path.items import Item
 from penstock.formats.fhir.path.parser import parse
 from penstock.formats.fhir.path.program import Program, places, program
+from penstock.formats.fhir.path.runtime.env import NOWHERE, Env
+from penstock.formats.fhir.path.runtime.items import Item
 
 __all__ = ["NOWHERE", "Env", "Item", "Program", "compile", "parse", "places", "program"]
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, r4
+from penstock.formats.fhir.path.compiler.values import NOTHING
 from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Empty, Index, Literal, Member, Node, TypeTest, Unary, Variable
 from penstock.formats.fhir.path.program import of_node
-from penstock.formats.fhir.path.values import NOTHING
 
 #: The type of something that only the data tells: a contained resource, the value of a Parameters entry.
 ANY = "Resource"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from penstock.formats.fhir.path.compiler.writer import Writer
 from penstock.formats.fhir.path.flow import Compute, Flow, Get, GetAny, OfType, Pick, Step, Where, WithUrl, flows
 from penstock.formats.fhir.path.nodes import Binary, Call, Literal, Member, Node, TypeTest
 from penstock.formats.fhir.path.program import of_node
-from penstock.formats.fhir.path.tree import items, refers
-from penstock.formats.fhir.path.writer import Writer
+from penstock.formats.fhir.path.runtime.tree import items, refers
 
 __all__ = ["Consumer", "Writer", "emit"]
 

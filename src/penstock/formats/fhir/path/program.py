@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.build import Builder
-from penstock.formats.fhir.path.env import NOWHERE, Env
-from penstock.formats.fhir.path.items import Item, plain, resource, system_type, truth, truth_of
+from penstock.formats.fhir.path.compiler.builder import Builder
+from penstock.formats.fhir.path.compiler.values import BOOLEAN, Scope, Value
 from penstock.formats.fhir.path.lexer import where
 from penstock.formats.fhir.path.nodes import Node
 from penstock.formats.fhir.path.parser import parse
-from penstock.formats.fhir.path.values import BOOLEAN, Scope, Value
+from penstock.formats.fhir.path.runtime.env import NOWHERE, Env
+from penstock.formats.fhir.path.runtime.items import Item, plain, resource, system_type, truth, truth_of
 
 Place = tuple[str | int, ...]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.path.items import Item, line, system_type
+from penstock.formats.fhir.path.runtime.items import Item, line, system_type
 
 if TYPE_CHECKING:
-    from penstock.formats.fhir.path.build import Builder
+    from penstock.formats.fhir.path.compiler.builder import Builder
 
 SYSTEM = frozenset(("Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity", "Any"))
 

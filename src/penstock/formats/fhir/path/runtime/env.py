@@ -9,8 +9,8 @@ from typing import Any
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.path.items import Item, given, plain
-from penstock.formats.fhir.path.temporal import Temporal, at
+from penstock.formats.fhir.path.runtime.items import Item, given, plain
+from penstock.formats.fhir.path.runtime.temporal import Temporal, at
 
 Resource = dict[str, Any]
 

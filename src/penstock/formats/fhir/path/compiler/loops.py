@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from penstock.formats.fhir.path import bags
+from penstock.formats.fhir.path.compiler.values import BOOLEAN, EMPTY, INTEGER, NOTHING, RESERVED, Scope, Value
 from penstock.formats.fhir.path.nodes import Call, Literal, Node, Unary, Variable
-from penstock.formats.fhir.path.values import BOOLEAN, EMPTY, INTEGER, NOTHING, RESERVED, Scope, Value
+from penstock.formats.fhir.path.runtime import bags
 
 if TYPE_CHECKING:
-    from penstock.formats.fhir.path.build import Builder
+    from penstock.formats.fhir.path.compiler.builder import Builder
 
 
 @contextmanager

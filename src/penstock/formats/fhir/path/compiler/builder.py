@@ -13,15 +13,16 @@ from typing import Any
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.path import items as runtime
-from penstock.formats.fhir.path import paths, tree
-from penstock.formats.fhir.path.calls import LAMBDAS, call
-from penstock.formats.fhir.path.env import NOWHERE, Run
+from penstock.formats.fhir.path.compiler import paths
+from penstock.formats.fhir.path.compiler.calls import LAMBDAS, call
+from penstock.formats.fhir.path.compiler.operators import OPERATORS
+from penstock.formats.fhir.path.compiler.values import CODES, NOTHING, PREFIXES, SIMPLE, STRING, Scope, Value, Want, is_primitive
+from penstock.formats.fhir.path.compiler.writer import Writer
 from penstock.formats.fhir.path.lexer import where
 from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Index, Member, Node, Variable
-from penstock.formats.fhir.path.operators import OPERATORS
-from penstock.formats.fhir.path.values import CODES, NOTHING, PREFIXES, SIMPLE, STRING, Scope, Value, Want, is_primitive
-from penstock.formats.fhir.path.writer import Writer
+from penstock.formats.fhir.path.runtime import items as runtime
+from penstock.formats.fhir.path.runtime import tree
+from penstock.formats.fhir.path.runtime.env import NOWHERE, Run
 
 #: Types that every resource or element has beside its own.
 _ABSTRACT = ("Resource", "DomainResource")

@@ -13,7 +13,7 @@ from typing import Any
 import re2
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.arithmetic import MAX_TEXT
+from penstock.formats.fhir.path.runtime.arithmetic import MAX_TEXT
 
 _MAX_PATTERN = 2_000
 

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from penstock.formats.fhir.definitions import Element, r4
-from penstock.formats.fhir.path.env import Run
-from penstock.formats.fhir.path.items import Item, Many, bare, boxes, line, resource
+from penstock.formats.fhir.path.runtime.env import Run
+from penstock.formats.fhir.path.runtime.items import Item, Many, bare, boxes, line, resource
 
 
 class Property(NamedTuple):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from penstock.formats.fhir.definitions import Element, TypeDef, r4
-from penstock.formats.fhir.path import bags, tree
-from penstock.formats.fhir.path import items as runtime
+from penstock.formats.fhir.path.compiler.types import fits, is_a, resolve
+from penstock.formats.fhir.path.compiler.values import EMPTY, NOTHING, STRING, TYPE_INFO, Scope, Value, Want, is_primitive
 from penstock.formats.fhir.path.nodes import Literal, Member, Node
-from penstock.formats.fhir.path.tree import Property
-from penstock.formats.fhir.path.types import fits, is_a, resolve
-from penstock.formats.fhir.path.values import EMPTY, NOTHING, STRING, TYPE_INFO, Scope, Value, Want, is_primitive
+from penstock.formats.fhir.path.runtime import bags, tree
+from penstock.formats.fhir.path.runtime import items as runtime
+from penstock.formats.fhir.path.runtime.tree import Property
 
 if TYPE_CHECKING:
-    from penstock.formats.fhir.path.build import Builder
+    from penstock.formats.fhir.path.compiler.builder import Builder
 
 
 def root(b: Builder, name: str, this: Value) -> Value:

@@ -7,11 +7,11 @@ from functools import cmp_to_key
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.compare import key, rank, same, weigh
-from penstock.formats.fhir.path.env import Run
-from penstock.formats.fhir.path.items import Item, Many, Truth, bare, system
-from penstock.formats.fhir.path.quantity import Quantity
-from penstock.formats.fhir.path.temporal import Temporal
+from penstock.formats.fhir.path.runtime.compare import key, rank, same, weigh
+from penstock.formats.fhir.path.runtime.env import Run
+from penstock.formats.fhir.path.runtime.items import Item, Many, Truth, bare, system
+from penstock.formats.fhir.path.runtime.quantity import Quantity
+from penstock.formats.fhir.path.runtime.temporal import Temporal
 
 #: The most items of a collection.
 MAX_ITEMS = 1_000_000

@@ -14,8 +14,8 @@ from typing import Any
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.path.quantity import Quantity, of_fhir, to_fhir
-from penstock.formats.fhir.path.temporal import Temporal, read
+from penstock.formats.fhir.path.runtime.quantity import Quantity, of_fhir, to_fhir
+from penstock.formats.fhir.path.runtime.temporal import Temporal, read
 
 Truth = bool | None
 #: At most one item, or None; and any number of them.

@@ -10,10 +10,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.arithmetic import fitting
-from penstock.formats.fhir.path.quantity import CALENDAR, Quantity, of_fhir
-from penstock.formats.fhir.path.quantity import comparable as quantities_compare
-from penstock.formats.fhir.path.temporal import Temporal, boundary, read
+from penstock.formats.fhir.path.runtime.arithmetic import fitting
+from penstock.formats.fhir.path.runtime.quantity import CALENDAR, Quantity, of_fhir
+from penstock.formats.fhir.path.runtime.quantity import comparable as quantities_compare
+from penstock.formats.fhir.path.runtime.temporal import Temporal, boundary, read
 from penstock.formats.fhir.ucum import convert
 
 _WORDS = {**dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True), **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False)}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.quantity import Quantity
+from penstock.formats.fhir.path.runtime.quantity import Quantity
 
 
 def _check(*types: type) -> Callable[[Any], None]:

@@ -9,10 +9,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.env import Run
-from penstock.formats.fhir.path.items import Many, One, Truth, measured
-from penstock.formats.fhir.path.quantity import Quantity, measures
-from penstock.formats.fhir.path.temporal import Temporal, order, read
+from penstock.formats.fhir.path.runtime.env import Run
+from penstock.formats.fhir.path.runtime.items import Many, One, Truth, measured
+from penstock.formats.fhir.path.runtime.quantity import Quantity, measures
+from penstock.formats.fhir.path.runtime.temporal import Temporal, order, read
 
 _SPACES = re.compile(r"\s+")
 _NUMBERS = (int, Decimal)

@@ -7,9 +7,9 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Conte
 from typing import Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.path.items import One
-from penstock.formats.fhir.path.quantity import INDEFINITE, OF_UCUM, Quantity, measures, multiplied
-from penstock.formats.fhir.path.temporal import Temporal, add
+from penstock.formats.fhir.path.runtime.items import One
+from penstock.formats.fhir.path.runtime.quantity import INDEFINITE, OF_UCUM, Quantity, measures, multiplied
+from penstock.formats.fhir.path.runtime.temporal import Temporal, add
 
 #: 34 digits are more than any decimal of FHIR has.
 _CONTEXT = Context(prec=34, Emax=400, Emin=-400, traps=[InvalidOperation, DivisionByZero, Overflow])

@@ -1,0 +1,1 @@
+"""What compiled expressions call: items and values of System, comparing, computing, collections, walking. Pure functions."""
