@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, Final
 
 from penstock.terminology.concept import CONCEPT_PROPERTIES, STANDARDS_STATUS, Concept, Json, retires, value_of
@@ -34,6 +35,7 @@ class CodeSystem:
         self.roles: dict[str, str] = _roles([resource, *self.supplements])
         self.concepts: dict[str, Concept] = {}
         self._children: dict[str, list[str]] = {}
+        self._above: tuple[str, set[str]] = ("", set())
         self._inactive: set[str] = set()
         self._abstract: set[str] = set()
         self._fill(_supplementing(self.supplements))
@@ -80,8 +82,22 @@ class CodeSystem:
         return _reach(code, self.children)
 
     def above(self, code: str) -> set[str]:
-        """The code and all above it."""
-        return _reach(code, lambda step: self.concepts[step].parents)
+        """The code and all above it. The last answer is kept: many filters ask about one code."""
+        if self._above[0] != code:
+            self._above = code, _reach(code, lambda step: self.concepts[step].parents)
+        return self._above[1]
+
+    @cached_property
+    def circular(self) -> frozenset[str]:
+        """The codes that lie above themselves, and those below such codes: they have no place in a tree."""
+        missing = {concept.code: len(concept.parents) for concept in self}
+        free = [code for code, count in missing.items() if count == 0]
+        for code in free:
+            for child in self.children(code):
+                missing[child] -= 1
+                if missing[child] == 0:
+                    free.append(child)
+        return frozenset(missing.keys() - set(free))
 
     def value(self, concept: Concept, role: str) -> Any:
         """The value of a property by the name that FHIR has for it (``status``), whatever the system calls it."""

@@ -15,7 +15,9 @@ from penstock.terminology.valueset import Entry, Listing, ValueSet, entries
 #: Codes that one answer holds at most.
 MOST = 20_000
 #: Codes that may be looked at for one answer.
-_WORK = 2_000_000
+_WORK = 500_000
+#: Levels of codes within codes that an answer has at most.
+_DEEP = 50
 #: Elements of a definition that an expansion leaves out unless they are asked for, and those that it never has.
 _DEFINITION = ("compose", "contained", "extension")
 _NEVER = ("expansion", "meta", "text")
@@ -92,29 +94,33 @@ def _page(found: list[Entry], wanted: Wanted) -> tuple[list[Entry], bool]:
 
 
 def _tree(page: list[Entry], rows: list[Json]) -> list[Json]:
-    """Each row under that of the nearest code above it which is there too."""
+    """Each row under that of the code directly above it, where that is there too; a tree too deep for readers of JSON is a list."""
     places = {(each.url, each.concept.code): row for each, row in zip(page, rows, strict=True) if each.placed}
     roots: list[Json] = []
     for entry, row in zip(page, rows, strict=True):
-        above = _nearest(entry, places) if entry.placed else None
+        above = _above(entry, places)
         (roots if above is None else above.setdefault("contains", [])).append(row)
-    return roots
+    if not _is_deep(roots):
+        return roots
+    for row in rows:
+        row.pop("contains", None)
+    return rows
 
 
-def _nearest(entry: Entry, places: dict[tuple[str, str], Json]) -> Json | None:
-    """The row of the nearest code above. Codes that are above each other in a circle are not nested."""
-    if not isinstance(entry.system, CodeSystem):
+def _is_deep(roots: list[Json]) -> bool:
+    level = roots
+    for _ in range(_DEEP):
+        level = [below for row in level for below in row.get("contains", ())]
+        if not level:
+            return False
+    return True
+
+
+def _above(entry: Entry, places: dict[tuple[str, str], Json]) -> Json | None:
+    """The row of the first code directly above; codes that lie above themselves have none."""
+    if not entry.placed or not isinstance(entry.system, CodeSystem) or entry.concept.code in entry.system.circular:
         return None
-    waiting, seen = list(entry.concept.parents), {entry.concept.code}
-    for code in waiting:
-        if code in seen:
-            continue
-        seen.add(code)
-        found = places.get((entry.url, code))
-        if found is not None:
-            return None if entry.concept.code in entry.system.above(code) else found
-        waiting.extend(entry.system.concepts[code].parents)
-    return None
+    return next((row for code in entry.concept.parents if (row := places.get((entry.url, code))) is not None), None)
 
 
 def _used(value_set: ValueSet, wanted: Wanted, parts: Iterable[str]) -> list[Echo]:

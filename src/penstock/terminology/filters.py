@@ -21,6 +21,19 @@ _CODE = ("code", "concept")
 _PLACED = (*_CODE, "parent", "child", "display", "definition")
 
 
+class Within:
+    """A test of one concept that is cheap, and ``codes``, all that pass it, for who looks at the whole system."""
+
+    __slots__ = ("codes", "test")
+
+    def __init__(self, test: Test, codes: Callable[[], set[str]]) -> None:
+        self.test = test
+        self.codes = codes
+
+    def __call__(self, concept: Concept) -> bool:
+        return self.test(concept)
+
+
 def compile_filter(system: CodeSystem, property: str, operator: str, value: str) -> Test:
     """The test of one filter; Problem where the system does not have the property or nobody knows the operator."""
     make = OPERATORS.get(operator)
@@ -59,30 +72,33 @@ def _regex(system: CodeSystem, property: str, value: str) -> Test:
 
 
 def _is_a(system: CodeSystem, property: str, value: str) -> Test:
-    return _among(system.below(_known(system, value)))
+    code = _known(system, value)
+    return Within(lambda concept: code in system.above(concept.code), lambda: system.below(code))
 
 
 def _descendent_of(system: CodeSystem, property: str, value: str) -> Test:
     code = _known(system, value)
-    return _among(system.below(code) - {code})
+    return Within(lambda concept: concept.code != code and code in system.above(concept.code), lambda: system.below(code) - {code})
 
 
 def _child_of(system: CodeSystem, property: str, value: str) -> Test:
-    return _among(set(system.children(_known(system, value))))
+    code = _known(system, value)
+    return lambda concept: code in concept.parents
 
 
 def _is_not_a(system: CodeSystem, property: str, value: str) -> Test:
-    below = system.below(_known(system, value))
-    return lambda concept: concept.code not in below
+    code = _known(system, value)
+    return Within(lambda concept: code not in system.above(concept.code), lambda: system.concepts.keys() - system.below(code))
 
 
 def _generalizes(system: CodeSystem, property: str, value: str) -> Test:
-    return _among(system.above(_known(system, value)))
+    above = system.above(_known(system, value))
+    return lambda concept: concept.code in above
 
 
 def _leaf(system: CodeSystem, property: str, value: str) -> Test:
-    leaves = {code for code in system.below(_known(system, value)) if not system.children(code)}
-    return _among(leaves)
+    below = _is_a(system, property, value)
+    return lambda concept: not system.children(concept.code) and below(concept)
 
 
 #: R4's operators, and two of R5 (child-of, descendent-leaf).
@@ -99,10 +115,6 @@ OPERATORS: dict[str, Callable[[CodeSystem, str, str], Test]] = {
     "child-of": _child_of,
     "descendent-leaf": _leaf,
 }
-
-
-def _among(codes: set[str]) -> Test:
-    return lambda concept: concept.code in codes
 
 
 def _known(system: CodeSystem, code: str) -> str:

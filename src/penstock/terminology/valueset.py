@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem, canonical
 from penstock.terminology.concept import Concept, Json
-from penstock.terminology.filters import Test
+from penstock.terminology.filters import Test, Within
 from penstock.terminology.grammar import Grammar
 
 System = CodeSystem | Grammar
@@ -93,10 +93,10 @@ class ValueSet:
 
     def defines(self, system: str, code: str) -> bool | None:
         """Whether its definition names a code, whatever it says about inactive ones."""
-        within = some([each.has(system, code) for each in self.includes])
+        within = some(each.has(system, code) for each in self.includes)
         if within is False:
             return False
-        outside = some([each.has(system, code) for each in self.excludes])
+        outside = some(each.has(system, code) for each in self.excludes)
         return every([within, None if outside is None else not outside])
 
     def written(self, system: str, code: str) -> Json:
@@ -144,11 +144,14 @@ def every(answers: list[bool | None]) -> bool | None:
     return None if None in answers else True
 
 
-def some(answers: list[bool | None]) -> bool | None:
-    """Or, where None is unknown."""
-    if True in answers:
-        return True
-    return None if None in answers else False
+def some(answers: Iterable[bool | None]) -> bool | None:
+    """Or, where None is unknown; no more is asked than is needed."""
+    unknown = False
+    for answer in answers:
+        if answer:
+            return True
+        unknown = unknown or answer is None
+    return None if unknown else False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +168,15 @@ class Entry:
 class Listing:
     """The work of listing codes. ``most`` codes may be looked at: hostile value sets are large products of small texts.
 
-    A system of which only a part is here is a Problem, unless ``partly``; ``parts`` then says which ones that were.
+    A system of which only a part is here is a Problem, unless ``partly``; ``parts`` then says which ones that were. ``known`` are the
+    codes of value sets that were listed already, by their identity.
     """
 
     def __init__(self, most: int, *, partly: bool) -> None:
         self._left = most
         self._partly = partly
         self.parts: list[str] = []
+        self.known: dict[int, dict[tuple[str, str], Entry]] = {}
 
     def spend(self, count: int) -> None:
         self._left -= count
@@ -187,13 +192,21 @@ class Listing:
 
 def entries(value_set: ValueSet, listing: Listing) -> dict[tuple[str, str], Entry]:
     """Every code of a value set, in the order of its definition; Problem where it cannot be told or listed."""
-    found: dict[tuple[str, str], Entry] = {}
-    for clause in value_set.includes:
-        for entry in _of_clause(clause, listing):
-            found.setdefault((entry.url, entry.concept.code), entry)
-    if not found:
-        return found
-    return {key: entry for key, entry in found.items() if _stays(value_set, key, entry)}
+    if id(value_set) not in listing.known:
+        listing.spend(sum(map(_size, value_set.includes)))
+        found: dict[tuple[str, str], Entry] = {}
+        for clause in value_set.includes:
+            for entry in _of_clause(clause, listing):
+                found.setdefault((entry.url, entry.concept.code), entry)
+        listing.known[id(value_set)] = {key: entry for key, entry in found.items() if _stays(value_set, key, entry)}
+    return listing.known[id(value_set)]
+
+
+def _size(clause: Clause) -> int:
+    """The codes that must be looked at to list those of a clause, beside those of value sets."""
+    if clause.listed is not None:
+        return len(clause.listed)
+    return len(clause.system) if isinstance(clause.system, CodeSystem) else 0
 
 
 def _stays(value_set: ValueSet, key: tuple[str, str], entry: Entry) -> bool:
@@ -215,7 +228,9 @@ def _of_clause(clause: Clause, listing: Listing) -> Iterator[Entry]:
         found = _of_system(clause, listing)
         rest = clause.imports
     else:
-        found = iter(entries(clause.imports[0], listing).values())
+        imported = entries(clause.imports[0], listing)
+        listing.spend(len(imported))
+        found = iter(imported.values())
         rest = clause.imports[1:]
     for entry in found:
         answers = [each.has(entry.url, entry.concept.code) for each in rest]
@@ -229,7 +244,6 @@ def _of_system(clause: Clause, listing: Listing) -> Iterator[Entry]:
     """The codes of a clause's own system: those that it lists, or those that pass its filters."""
     system = clause.system
     if clause.listed is not None:
-        listing.spend(len(clause.listed))
         for code, written in clause.listed.items():
             concept = _listed(clause, code, written)
             if concept is not None:
@@ -239,12 +253,19 @@ def _of_system(clause: Clause, listing: Listing) -> Iterator[Entry]:
         raise Problem("too-costly", "the codes of a system that is a grammar cannot be listed")
     if not system.complete:
         listing.take_part(system)
-    listing.spend(len(system))
-    found: Iterable[Concept] = system
-    for test in clause.tests:
-        found = filter(test, found)
-    for concept in found:
+    for concept in _passing(clause.tests, system):
         yield Entry(clause.url, system, concept, {}, placed=True)
+
+
+def _passing(tests: Iterable[Test], system: CodeSystem) -> Iterable[Concept]:
+    found: Iterable[Concept] = system
+    for test in tests:
+        if isinstance(test, Within):
+            codes = test.codes()
+            found = [each for each in found if each.code in codes]
+        else:
+            found = filter(test, found)
+    return found
 
 
 def _listed(clause: Clause, code: str, written: Json) -> Concept | None:

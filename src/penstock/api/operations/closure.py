@@ -6,7 +6,6 @@ import re
 
 from penstock.api.operations.call import Call, answer
 from penstock.api.operations.operation import HL7, Operation, Parameter
-from penstock.api.operations.terms import COMMON, library
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
@@ -22,7 +21,7 @@ _MOST_NAME = 200
 
 async def _closure(parts: Parts, request: Request, call: Call) -> Reply:
     request.access.require("update", "ConceptMap")
-    name, known = _name(call), library(parts, call)
+    name, known = _name(call), parts.terminology.library()
     given = [_named(each) for each in call.many("concept")]
     after = call.one("version")
     if given and after is not None:
@@ -71,7 +70,6 @@ CLOSURE = Operation(
         Parameter("name", "string", 1, text="The closure table; a call with nothing else begins it anew"),
         Parameter("concept", "Coding", most=None, text="Concepts that are added"),
         Parameter("version", "string", text="Answer again all that came after this version"),
-        *COMMON,
         Parameter("return", "ConceptMap", 1, use="out", text="The relations that are new: each concept, with those that subsume it"),
     ),
     changes=True,
