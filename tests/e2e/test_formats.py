@@ -97,7 +97,7 @@ def test_what_is_sent_in_one_format_is_read_in_the_other(client: httpx.Client) -
         (f"{XML}, {JSON}", XML),
         (f"text/html, {XML};q=0.8, */*;q=0.1", XML),
         (f"text/turtle, {JSON};q=0.1", JSON),
-        (f"{XML};fhirVersion=5.0, {JSON};q=0.1", JSON),
+        (f"{XML};fhirVersion=3.0, {JSON};q=0.1", JSON),
     ],
 )
 def test_the_accept_header_chooses(client: httpx.Client, url: str, accept: str | None, format: str) -> None:
@@ -120,7 +120,7 @@ def test_format_goes_before_the_accept_header(client: httpx.Client, url: str, na
         ("?_format=xml;fhirVersion=3.0", {}),
         ("", {"accept": "text/html"}),
         ("", {"accept": f"{JSON};q=0"}),
-        ("", {"accept": f"{JSON};fhirVersion=5.0, {XML};fhirVersion=4.3"}),
+        ("", {"accept": f"{JSON};fhirVersion=3.0, {XML};fhirVersion=4.3"}),
     ],
 )
 def test_what_cannot_be_had_is_406_and_says_what_can(client: httpx.Client, url: str, path: str, headers: dict[str, str]) -> None:
@@ -196,6 +196,55 @@ def test_hostile_xml_is_refused_quickly(client: httpx.Client) -> None:
         response = client.post("/fhir/Patient", content=body.encode(), headers={"content-type": XML, "accept": JSON})
         assert response.status_code == 400 and "root:" not in response.text
         assert response.elapsed.total_seconds() < 2
+
+
+# versions
+
+
+ENCOUNTER: Resource = {
+    "resourceType": "Encounter",
+    "status": "finished",
+    "class": {"code": "AMB"},
+    "period": {"start": "2020-01-01"},
+    "reasonCode": [{"text": "r"}],
+}
+
+
+@pytest.mark.req("FH-17")
+def test_another_version_is_translated_for_the_types_that_are_mapped(client: httpx.Client, url: str) -> None:
+    for version in ("4.3", "5.0"):
+        patient = client.get(url, headers={"accept": f"{JSON}; fhirVersion={version}"})
+        assert patient.status_code == 200 and patient.headers["content-type"] == f"{JSON}; charset=utf-8; fhirVersion={version}"
+        assert plain(patient.json()) == PATIENT, "a Patient is the same in all of them"
+    path = create(client, ENCOUNTER)
+    assert plain(client.get(path, headers={"accept": f"{JSON}; fhirVersion=4.3"}).json()) == ENCOUNTER
+    assert plain(client.get(path, headers={"accept": f"{JSON}; fhirVersion=5.0"}).json()) == {
+        "resourceType": "Encounter",
+        "status": "completed",
+        "class": [{"coding": [{"code": "AMB"}]}],
+        "actualPeriod": {"start": "2020-01-01"},
+        "reason": [{"value": [{"concept": {"text": "r"}}]}],
+    }
+    found = client.get(f"/fhir/Encounter?_id={path.rpartition('/')[2]}", headers={"accept": f"{JSON}; fhirVersion=5.0"}).json()
+    assert found["entry"][0]["resource"]["status"] == "completed"
+
+
+@pytest.mark.req("FH-17")
+def test_what_is_not_mapped_is_406_with_the_list_of_what_is(client: httpx.Client) -> None:
+    accept = {"accept": f"{JSON}; fhirVersion=5.0"}
+    device = create(client, {"resourceType": "Device", "deviceName": [{"name": "x", "type": "other"}]})
+    response = client.get(device, headers=accept)
+    text = response.json()["issue"][0]["details"]["text"]
+    assert response.status_code == 406 and "FHIR 5.0" in text and "Patient" in text and "Device," not in text
+    history = create(client, ENCOUNTER | {"statusHistory": [{"status": "planned", "period": {"start": "2019"}}]})
+    refused = client.get(history, headers=accept)
+    assert refused.status_code == 406 and refused.json()["issue"][0]["expression"] == ["Encounter.statusHistory"]
+
+
+def test_what_changes_something_is_answered_in_the_version_that_is_served(client: httpx.Client, url: str) -> None:
+    accept = {"accept": f"{JSON}; fhirVersion=5.0"}
+    assert client.put(url, json=PATIENT | {"id": url.rpartition("/")[2], "gender": "female"}, headers=accept).status_code == 406
+    assert of(client.get(url))["gender"] == "male"
 
 
 # parts of resources

@@ -17,7 +17,7 @@ from penstock.api.form import FORMATS, PLAIN, VERSIONS, Form, chosen, form_of, r
 from penstock.api.reply import FHIR_JSON, Reply
 from penstock.api.request import Request, decode_form
 from penstock.errors import Problem
-from penstock.formats.fhir import json, summary, xml
+from penstock.formats.fhir import json, summary, versions, xml
 
 _SIMPLE = (None, b"*/*", b"application/fhir+json", b"application/json")
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -65,7 +65,8 @@ def _form(request: Request, pairs: list[tuple[str, str]]) -> Form:
     accept = request.header(b"accept")
     if binary.reads(request.method, request.path):
         return binary.form_of_read(accept, pairs)
-    return form_of(accept, pairs, FORMATS.get(_media(request.header(b"content-type") or "")))
+    reads = request.method in ("GET", "HEAD") or request.path.endswith("/_search")
+    return form_of(accept, pairs, FORMATS.get(_media(request.header(b"content-type") or "")), reads=reads)
 
 
 def cut(request: Request, reply: Reply) -> Reply:
@@ -86,6 +87,8 @@ def present(form: Form, reply: Reply) -> Reply:
             return content
         format, version = chosen(form.accept, "json")
         form = form._replace(format=format, version=version)
+    if form.other is not None:
+        reply = reply._replace(body=json.encode(versions.translate(json.decode_own(reply.body), form.other)))
     if form.format == "xml":
         body = xml.encode(json.decode_own(reply.body), pretty=form.pretty)
     else:
