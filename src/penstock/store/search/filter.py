@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.search.condition import NEVER, And, Compared, Condition, Not, Or
@@ -21,8 +23,6 @@ DEPTH = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 _WORD = re.compile(r"[^\s)\]]+")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_ESCAPE = re.compile(r'\\(u[0-9A-Fa-f]{4}|["\\/bfnrt])')
-_CONTROL = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class _Parser:
     def _value(self) -> str:
         self._space()
         if self._text.startswith('"', self.at):
-            return _ESCAPE.sub(_unescape, self._match(_STRING)[1:-1])
+            return _decoded(self._match(_STRING))
         return self._match(_WORD)
 
     def _ahead(self, *words: str) -> str | None:
@@ -233,9 +233,11 @@ class _Parser:
             self.at += 1
 
 
-def _unescape(found: re.Match[str]) -> str:
-    escape = found[1]
-    return chr(int(escape[1:], 16)) if escape[0] == "u" else _CONTROL.get(escape, escape)
+def _decoded(literal: str) -> str:
+    try:
+        return str(msgspec.json.decode(literal.encode()))
+    except (ValueError, UnicodeEncodeError):
+        raise _malformed() from None
 
 
 def _malformed() -> Problem:
