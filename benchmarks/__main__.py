@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import conversion, ingest, rest
+from benchmarks import conversion, fhirpath, ingest, rest, scale
 
 SECTIONS: dict[str, Callable[[float], None]] = {
     "convert": conversion.convert_rates,
@@ -20,6 +20,8 @@ SECTIONS: dict[str, Callable[[float], None]] = {
     "create": rest.creates,
     "read": rest.reads_and_searches,
     "transaction": rest.transactions,
+    "fhirpath": lambda seconds: fhirpath.run(),
+    "growth": scale.growth,
 }
 
 
