@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import penstock
+from penstock.api.fhir import terminology
 from penstock.api.fhir.subject import fhir_reply
 from penstock.api.operations.operation import Operation
 from penstock.api.parts import Parts
@@ -56,7 +57,9 @@ def metadata(routes: Sequence[Route], operations: Sequence[Operation]) -> Handle
     made: dict[tuple[Settings, Parameters], bytes] = {}
 
     async def capabilities(parts: Parts, request: Request) -> Reply:
-        """What this server does (http://hl7.org/fhir/R4/http.html#capabilities)."""
+        """What this server does, or what it knows of terminology (http://hl7.org/fhir/R4/http.html#capabilities)."""
+        if ("mode", "terminology") in request.arguments():
+            return fhir_reply(200, encode(terminology.capabilities(parts.terminology, f"{request.base}/fhir", _DATE)))
         key = parts.settings, parts.store.index.parameters
         if key not in made:
             made.clear()
