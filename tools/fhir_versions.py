@@ -116,7 +116,7 @@ def _same_type(before: str, after: str, owner: str) -> bool:
 def differences(old: Version, new: Version) -> list[Any]:
     shared = [name for name in old.types if name in new.types]
     losses = {name: found for name in shared if (found := lost(old, new, name))}
-    needs = {name: sorted(found) for name in shared if (found := new.required(name) - old.required(name))}
+    needs = {name: sorted(more) for name in shared if (more := new.required(name) - old.required(name))}
     return [losses, needs, sorted(name for name, row in old.types.items() if row[0] == "resource" and name not in new.types)]
 
 

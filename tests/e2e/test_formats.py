@@ -308,9 +308,9 @@ def test_the_content_of_a_binary_goes_in_and_out_as_it_is(client: httpx.Client) 
         response = client.get(path, headers={"accept": accept} if accept else {})
         assert response.content == content and response.headers["content-type"] == "image/png", accept
         assert response.headers["x-security-context"] == "Patient/1" and response.headers["etag"] == 'W/"1"'
-    for form, accept in ((JSON, {"accept": JSON}), (XML, {"accept": XML}), (JSON, {"accept": "application/json"})):
-        resource = of(client.get(path, headers=accept))
-        assert base64.b64decode(resource["data"]) == content and resource["contentType"] == "image/png", form
+    for kind in (JSON, XML, "application/json"):
+        resource = of(client.get(path, headers={"accept": kind}))
+        assert base64.b64decode(resource["data"]) == content and resource["contentType"] == "image/png", kind
         assert resource["securityContext"] == {"reference": "Patient/1"}
     assert of(client.get(f"{path}?_format=xml"))["resourceType"] == "Binary"
     assert client.get(path, headers={"accept": "application/pdf"}).status_code == 406
@@ -441,6 +441,31 @@ def test_no_patch_is_lost_among_many(client: httpx.Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(add, range(1, 41))) == {200}
     assert sorted(int(name["text"]) for name in of(client.get(url))["name"]) == list(range(41))
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_patches_stand_in_bundles_in_every_format(client: httpx.Client, kind: str) -> None:
+    held: dict[str, Resource] = {
+        JSON_PATCH: {"resourceType": "Binary", "contentType": JSON_PATCH, "data": base64.b64encode(PATCHES[JSON_PATCH]).decode()},
+        XML_PATCH: {"resourceType": "Binary", "contentType": XML_PATCH, "data": base64.b64encode(PATCHES[XML_PATCH]).decode()},
+        JSON: FHIRPATH_PATCH,
+    }
+    urls = [create(client, PATIENT) for _ in held]
+    entries = [
+        {"resource": resource, "request": {"method": "PATCH", "url": url.removeprefix("/fhir/")}}
+        for url, resource in zip(urls, held.values(), strict=True)
+    ]
+    response = client.post("/fhir", json={"resourceType": "Bundle", "type": kind, "entry": entries})
+    assert response.status_code == 200, response.text
+    assert [entry["response"]["status"][:3] for entry in response.json()["entry"]] == ["200"] * 3
+    assert [of(client.get(url))["gender"] for url in urls] == ["female"] * 3
+
+
+def test_an_operation_takes_and_gives_xml(client: httpx.Client, url: str) -> None:
+    given = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "t"}]}}]}
+    response = client.post(f"{url}/$meta-add", content=xml.encode(given), headers={"content-type": XML, "accept": XML})
+    assert response.status_code == 200, response.text
+    assert xml.decode(response.content)["parameter"][0]["valueMeta"]["tag"] == [{"code": "t"}]
 
 
 def test_a_patch_of_another_kind_is_told_what_is_possible(client: httpx.Client, url: str) -> None:

@@ -186,6 +186,6 @@ def _indented(pieces: Iterable[str]) -> str:
         if piece.startswith("</"):
             depth -= 1
         lines.append("  " * depth + piece)
-        if not piece.startswith(("</", "<div")) and not piece.endswith("/>"):
+        if not piece.lstrip().startswith(("</", "<div")) and not piece.endswith("/>"):
             depth += 1
     return "\n".join(lines) + "\n"
