@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.errors import Problem
 from penstock.formats.fhir.path.compiler.builder import Builder
-from penstock.formats.fhir.path.compiler.values import BOOLEAN, Scope, Value
+from penstock.formats.fhir.path.compiler.values import BOOLEAN, Value
 from penstock.formats.fhir.path.lexer import where
 from penstock.formats.fhir.path.nodes import Node
 from penstock.formats.fhir.path.parser import parse
@@ -71,7 +71,7 @@ def _at_items(evaluate: Callable[..., Any]) -> Callable[..., Any]:
     return lambda focus, env=NOWHERE: evaluate(focus if isinstance(focus, Item) else resource(focus), env)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def program(expression: str, type: str, *, strict: bool = False) -> Program:
     """The program that an expression is, read at something of a type.
 
@@ -85,7 +85,7 @@ def program(expression: str, type: str, *, strict: bool = False) -> Program:
 def _compiled(expression: str, node: Node, type: str, *, strict: bool = False, places: bool = False) -> Program:
     try:
         builder = Builder(expression, type, strict=strict, places=places)
-        result = builder.build(node, Scope(builder.focus))
+        result = builder.whole(node)
         return Program(expression, type, builder, result)
     except RecursionError:
         raise Problem("too-costly", "the expression is nested too deep") from None

@@ -14,12 +14,14 @@ from typing import Any
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.path.compiler import paths
-from penstock.formats.fhir.path.compiler.calls import LAMBDAS, call
+from penstock.formats.fhir.path.compiler.calls import call
+from penstock.formats.fhir.path.compiler.closed import free, rooted
 from penstock.formats.fhir.path.compiler.operators import OPERATORS
+from penstock.formats.fhir.path.compiler.told import FILE, teller
 from penstock.formats.fhir.path.compiler.values import CODES, NOTHING, PREFIXES, SIMPLE, STRING, Scope, Value, Want, is_primitive
 from penstock.formats.fhir.path.compiler.writer import Writer
 from penstock.formats.fhir.path.lexer import where
-from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Index, Member, Node, Variable
+from penstock.formats.fhir.path.nodes import Call, Constant, Index, Member, Node
 from penstock.formats.fhir.path.runtime import items as runtime
 from penstock.formats.fhir.path.runtime import tree
 from penstock.formats.fhir.path.runtime.env import NOWHERE, Run
@@ -41,6 +43,7 @@ class Builder:
         self.writer.depth = 2
         self._prologue: dict[str, str] = {}
         self._steps = 0
+        self._rooted: frozenset[int] = frozenset()
         dynamic = places or type in _ABSTRACT
         self.focus = Value("this", None if dynamic else type, sure=True, boxes=is_primitive(type))
 
@@ -51,11 +54,16 @@ class Builder:
 
     # parts of expressions
 
+    def whole(self, node: Node) -> Value:
+        """Write what computes an expression."""
+        self._rooted = rooted(node)
+        return self.build(node, Scope(self.focus))
+
     def build(self, node: Node, scope: Scope, want: Want = "item") -> Value:
         """Write what computes a node."""
         before, self.writer.place = self.writer.place, node.place
         try:
-            if self.writer.loops and not self._steps and isinstance(node, _KEPT) and _closed(node, scope):
+            if self.writer.loops and not self._steps and id(node) in self._rooted and not free(node, scope):
                 return self._once(node, scope, want)
             if isinstance(node, (Member, Call, Index)):
                 return self.chained(node, scope, want)[0]
@@ -237,76 +245,19 @@ class Builder:
         writer.line(f"return {result.code}")
         head = ["def evaluate(this, env=NOWHERE):", "    try:", *(f"        {line}" for line in self._prologue.values())]
         tail = ["    except Exception as error:", "        raise told(error) from None"]
-        writer.names.update(NOWHERE=NOWHERE, told=_teller(self.text, len(head), tuple(writer.places)))
-        exec(compile("\n".join([*head, *writer.lines, *tail]), _FILE, "exec"), writer.names)  # noqa: S102  this source is ours alone
+        writer.names.update(NOWHERE=NOWHERE, told=teller(self.text, len(head), tuple(writer.places)))
+        try:
+            exec(compile("\n".join([*head, *writer.lines, *tail]), FILE, "exec"), writer.names)  # noqa: S102  this source is ours alone
+        except SyntaxError:  # Python's own limit of blocks within blocks
+            raise Problem("too-costly", "the expression walks through too many levels") from None
         made: Callable[..., Any] = writer.names["evaluate"]
         return made
 
 
-_FILE = "<fhirpath>"
 _READ = {
     "decimal": "System.Decimal", "date": "System.Date", "dateTime": "System.DateTime", "instant": "System.DateTime", "time": "System.Time",
 }  # fmt: skip
-#: What is worth being computed once.
-_KEPT = (Member, Call, Index, Binary)
 
 
 def _surrounding_resource(value: Any) -> Any:
     return value if isinstance(value, runtime.Item) else runtime.resource(value)
-
-
-def _teller(text: str, head: int, places: tuple[int, ...]) -> Callable[[Exception], Exception]:
-    """Says where in the expression something went wrong while it ran."""
-
-    def told(error: Exception) -> Exception:
-        if isinstance(error, RecursionError):
-            return Problem("too-costly", "the data are nested too deep for the expression")
-        if not isinstance(error, (Problem, AttributeError, TypeError)) or str(getattr(error, "at", "")):
-            return error
-        trace = error.__traceback__
-        line = 0
-        while trace is not None:
-            line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == _FILE else line
-            trace = trace.tb_next
-        place = line - head - 1
-        at = where(text, places[place]) if 0 <= place < len(places) else ""
-        if isinstance(error, Problem):
-            return Problem(error.code, error.text, at=at)
-        return Problem("structure", "what the expression is read at does not have the structure of its type", at=at)
-
-    return told
-
-
-def _closed(node: Node, scope: Scope) -> bool:
-    """Whether a node begins at the surroundings and means the same wherever it stands."""
-    return any(isinstance(part, Constant) for part in _parts(node)) and not _free(node, scope, depth=0)
-
-
-def _free(node: Node | None, scope: Scope, depth: int) -> bool:
-    """Whether a node depends on ``$this`` (where ``depth`` is 0), or on a variable of the chain."""
-    match node:
-        case None | Variable():
-            return depth == 0
-        case Constant(name):
-            return name in scope.variables
-        case Member(source):
-            return _free(source, scope, depth)
-        case Call(source, name, arguments):
-            if name == "defineVariable" or (source is None and depth == 0 and name not in ("now", "today", "timeOfDay")):
-                return True
-            if source is not None and _free(source, scope, depth):
-                return True
-            inner = depth + 1 if name in LAMBDAS else depth
-            return name not in ("ofType", "as", "is") and any(_free(argument, scope, inner) for argument in arguments)
-    return any(_free(part, scope, depth) for part in _below(node))
-
-
-def _below(node: Node) -> tuple[Node, ...]:
-    found = [getattr(node, name, None) for name in ("source", "at", "operand", "left", "right")]
-    return (*(part for part in found if isinstance(part, Node)), *getattr(node, "arguments", ()))
-
-
-def _parts(node: Node) -> Iterator[Node]:
-    yield node
-    for part in _below(node):
-        yield from _parts(part)
