@@ -207,7 +207,7 @@ def test_elements_nest_as_deep_as_in_json_and_no_deeper() -> None:
     assert "nested" in refused(document(f'<text><status value="generated"/>{deep_div}</text>')).text
 
 
-@pytest.mark.parametrize("number", ["1" * 65, "1e999999999", "1e400", "0." + "0" * 80 + "1"])
+@pytest.mark.parametrize("number", ["1" * 65, "1e999999999", "1e" + "9" * 40, "1e400", "0." + "0" * 80 + "1"])
 def test_numbers_that_are_too_large_are_refused(number: str) -> None:
     data = document(f'<status value="final"/><valueQuantity><value value="{number}"/></valueQuantity>', "Observation")
     assert refused(data).at == "Observation.valueQuantity.value"

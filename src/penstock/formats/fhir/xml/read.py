@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from penstock.errors import Problem
@@ -247,7 +247,10 @@ def _decimal(text: str) -> Decimal | int | None:
         return None
     if _WHOLE(text) and text != "-0":
         return int(text)
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that no decimal has
+        return None
     return number if abs(number.adjusted()) <= MAX_EXPONENT else None
 
 
