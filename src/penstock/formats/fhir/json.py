@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -82,7 +82,10 @@ def encode(resource: Resource) -> bytes:
 def _number(text: str) -> Decimal:
     if len(text) > MAX_NUMBER:
         raise _number_too_large()
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent that no decimal has
+        raise _number_too_large() from None
     if not _EXACT_AS_IT_IS.issuperset(text) and abs(number.adjusted()) > MAX_EXPONENT:
         raise _number_too_large()
     return number

@@ -43,7 +43,10 @@ def parse(data: bytes) -> etree._Element:
     """The root of a document as a tree, for those who change it; looked at by the strict reader first."""
     run(_measuring(), data)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, remove_pis=True)
-    return etree.fromstring(data, parser)
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError:  # it asks more of names of namespaces than the strict reader
+        raise Problem("structure", "this is not well-formed XML") from None
 
 
 def _measuring() -> expat.XMLParserType:
