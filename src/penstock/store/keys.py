@@ -12,7 +12,7 @@ from penstock.store.hashing import h64
 #: Longest text that is indexed; longer ones are found by what they begin with.
 LONGEST = 200
 #: Lengths of the beginnings by which the words beside a code are indexed (``:text``).
-BEGINNINGS = (3, 8)
+BEGINNINGS = (3, 8, 20)
 
 _SEPARATOR = "\x1e"
 _PRESENT, _TEXT, _BELOW = "\x1dpresent", "\x1dtext", "\x1dbelow"

@@ -43,7 +43,7 @@ __all__ = ["LAYOUT", "UNDATED", "Row", "fold", "index_version", "limits", "micro
 Range = tuple[int, int, float, float]
 
 #: Raise it when the same resource would be laid out otherwise: what is stored is then indexed again.
-LAYOUT = 2
+LAYOUT = 3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -29,10 +29,16 @@ def within(target: Target, start: str, value: str, at: str, modifier: str = "") 
     if modifier == "exact":
         condition = f"s.val = {target.add(cut, 'text')}"
     elif modifier == "contains":
-        condition = f"strpos(s.val, {target.add(cut, 'text')}) > 0"
+        condition = f"s.val like {target.add(_containing(cut), 'text')}"
     else:
         condition = f"s.val >= {target.add(cut, 'text')} and s.val < {target.add(cut + _LAST, 'text')}"
     return target.in_side_table(f"s.param = {param} and {condition}", "str", exact=exact, narrow=len(text) >= _NARROW)
+
+
+def _containing(text: str) -> str:
+    """The pattern of every text that contains ``text``: the planner guesses well how few those are."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
 
 
 def matches(criterion: Criterion, indexed: Indexed) -> bool:
