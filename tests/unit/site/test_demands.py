@@ -50,7 +50,7 @@ def test_a_demand_says_what_its_file_says(tmp_path: Path) -> None:
     ],
 )
 def test_a_demand_that_cannot_be_asked_is_wrong_before_the_first_resource(tmp_path: Path, text: str, at: str) -> None:
-    assert f"demands/one.yaml: {at}" in _places(_site(tmp_path, text)) or not at
+    assert (f"demands/one.yaml: {at}" if at else "demands/one.yaml") in _places(_site(tmp_path, text))
 
 
 def test_a_demand_on_a_source_that_the_site_does_not_have_is_wrong(tmp_path: Path) -> None:

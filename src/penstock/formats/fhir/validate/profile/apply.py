@@ -159,15 +159,11 @@ _SEVERITY = {"required": "error", "extensible": "warning"}
 
 def bound(binding: Binding, item: Item, world: World, profile: str = "", element: str = "") -> list[Issue]:
     """What a binding says of a coded element; codes of which nobody here knows are not judged (terminologies.html#strength)."""
-    found = []
     severity = _SEVERITY.get(binding.strength)
-    if severity and world.coded(item, binding.value_set) is False:
-        text = (
-            "the code is none of those that are required here" if severity == "error" else "the code is not of the value set asked for here"
-        )
-        found.append(Issue(severity, "code-invalid", text, item.at, "binding", profile, element))
-    elif binding.largest and world.coded(item, binding.largest) is False:
-        found.append(
-            Issue("error", "code-invalid", "the code is outside the largest set allowed here", item.at, "binding", profile, element)
-        )
-    return found
+    if binding.largest and world.coded(item, binding.largest) is False:
+        severity, text = "error", "the code is outside the largest set allowed here"
+    elif severity is None or world.coded(item, binding.value_set) is not False:
+        return []
+    else:
+        text = "the code is none of those that are required here" if severity == "error" else "the code is not of the value set asked for"
+    return [Issue(severity, "code-invalid", text, item.at, "binding", profile, element)]
