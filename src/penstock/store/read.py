@@ -35,6 +35,16 @@ class Reader:
         content = row["content"]
         if content is not None and not self._bodies.knows(content):
             await self._bodies.load(tx)
+        return self._version(type, row)
+
+    async def stored_all(self, tx: Tx, type: str, rows: Iterable[Any]) -> list[Stored]:
+        """The same for many rows, none of which is a tombstone."""
+        if not all(self._bodies.knows(row["content"]) for row in rows):
+            await self._bodies.load(tx)
+        return [self._version(type, row) for row in rows]
+
+    def _version(self, type: str, row: Any) -> Stored:
+        content = row["content"]
         op: Op = "delete" if content is None else "create" if row["ver"] == 1 else "update"
         body = self._bodies.unpack(content) if content is not None else b""
         return Stored(type, row["id"], row["ver"], row["rid"], op, last_updated(row["rid"]), body)

@@ -89,6 +89,6 @@ async def _of_compartment(parts: Parts, request: Request, given: Pairs) -> Reply
 
 async def _answer(parts: Parts, request: Request, path: str, ask: Ask) -> Reply:
     lenient = preference(request.header(b"prefer")).handling == "lenient"
-    async with parts.database.transaction(readonly=True) as tx:
+    async with parts.database.connection() as tx:
         page = await ask(tx, lenient)
     return fhir_reply(200, searchset(request.base, path, page))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from penstock.api.fhir.bundles import bundle, outcome_entry, search_entry
@@ -25,11 +25,9 @@ def searchset(base: str, path: str, page: Page) -> bytes:
 
 def _links(url: str, page: Page) -> Iterator[tuple[str, str]]:
     """self, and the other pages where there are any; first is the search without a place in it."""
+    query = urlencode(page.used)
+    bare = f"{url}?{query}" if query else url
+    sign = "&" if query else "?"
     cursors = {"self": None, **({"first": None} if page.links else {}), **page.links}
     for relation, cursor in cursors.items():
-        yield relation, _link(url, page.used if cursor is None else (*page.used, ("_cursor", cursor)))
-
-
-def _link(url: str, pairs: Sequence[tuple[str, str]]) -> str:
-    query = urlencode(pairs)
-    return f"{url}?{query}" if query else url
+        yield relation, bare if cursor is None else f"{bare}{sign}_cursor={cursor}"

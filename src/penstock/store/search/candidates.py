@@ -39,10 +39,10 @@ class Candidate(NamedTuple):
 async def read(run: Run, type: str, rows: Sequence[Any]) -> list[Candidate]:
     """Rows of one type, decoded."""
     found = []
-    for number, row in enumerate(rows):
+    for number, (row, stored) in enumerate(zip(rows, await run.stored(type, rows), strict=True)):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
-        found.append(decoded(run.parameters, await run.stored(type, row), row))
+        found.append(decoded(run.parameters, stored, row))
     return found
 
 

@@ -65,10 +65,11 @@ class Found(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A match, its place in the order, and what it says where that was read already."""
+    """A match, the row and the phase that it was found by, and what it says where that was read already."""
 
     stored: Stored
-    place: After
+    row: Any
+    phase: int
     candidate: Candidate | None
 
 
@@ -166,10 +167,11 @@ async def _walked(run: Run, plan: Plan, query: Query, orders: Sequence[Order], a
     matches = matches[: query.count]
     if after.back:
         matches.reverse()
-    first = matches[0].place._replace(back=True) if matches else None
-    last = matches[-1].place if matches else None
+    if not matches:
+        return Found([], None, None)
     came = bool(after.keys)  # from another page, which is still there
-    return Found(matches, first if (more if after.back else came) else None, last if (came if after.back else more) else None)
+    before = _place(orders, matches[0], back=True) if (more if after.back else came) else None
+    return Found(matches, before, _place(orders, matches[-1]) if (came if after.back else more) else None)
 
 
 async def _phase(run: Run, plan: Plan, order: Order, after: After, wanted: int, room: int) -> tuple[list[Match], int]:
@@ -178,30 +180,39 @@ async def _phase(run: Run, plan: Plan, order: Order, after: After, wanted: int, 
     limit, looked = wanted, 0
     while True:
         rows = await run.rows(plan, order, limit, after)
-        matches += await _decided(run, plan, order, rows, after)
+        matches += await _decided(run, plan, rows, after.phase)
         looked += 0 if plan.exact else len(rows)
         if len(rows) < limit or len(matches) >= wanted:
             return matches[:wanted], looked
         if looked > room:
             raise too_costly()
-        after = _place(rows[-1], order, after)
+        after = After(after.phase, _keys(rows[-1], order), rows[-1]["self"], after.back)
         limit = min(limit * 4, 1000)
 
 
-async def _decided(run: Run, plan: Plan, order: Order, rows: Sequence[Any], after: After) -> list[Match]:
+async def _decided(run: Run, plan: Plan, rows: Sequence[Any], phase: int) -> list[Match]:
     """The rows that match, in their order."""
-    if plan.exact:
-        return [Match(await run.stored(plan.wanted[row["part"]].type, row), _place(row, order, after), None) for row in rows]
-    kept: dict[int, Candidate] = {}
+    if plan.exact and len(plan.wanted) == 1:
+        versions = await run.stored(plan.wanted[0].type, rows)
+        return [Match(stored, row, phase, None) for stored, row in zip(versions, rows, strict=True)]
+    kept: dict[int, tuple[Stored, Candidate | None]] = {}
     for part, wanted in enumerate(plan.wanted):
-        candidates = await read(run, wanted.type, [row for row in rows if row["part"] == part])
-        kept.update((each.row["self"], each) for each in await keep(run, plan.undecided(part), candidates))
-    chosen = [(row, kept[row["self"]]) for row in rows if row["self"] in kept]
-    return [Match(each.stored, _place(row, order, after), each) for row, each in chosen]
+        mine = [row for row in rows if row["part"] == part]
+        if plan.exact:
+            kept.update((row["self"], (stored, None)) for row, stored in zip(mine, await run.stored(wanted.type, mine), strict=True))
+        else:
+            candidates = await keep(run, plan.undecided(part), await read(run, wanted.type, mine))
+            kept.update((each.row["self"], (each.stored, each)) for each in candidates)
+    return [Match(found[0], row, phase, found[1]) for row in rows if (found := kept.get(row["self"]))]
 
 
-def _place(row: Any, order: Order, after: After) -> After:
-    return After(after.phase, tuple(row[f"key{n}"] for n in range(len(order.keys))), row["self"], after.back)
+def _place(orders: Sequence[Order], match: Match, *, back: bool = False) -> After:
+    """Where a match stands in the order."""
+    return After(match.phase, _keys(match.row, orders[match.phase]), match.row["self"], back)
+
+
+def _keys(row: Any, order: Order) -> tuple[Any, ...]:
+    return tuple(row[f"key{n}"] for n in range(len(order.keys)))
 
 
 async def _sorted(run: Run, plan: Plan, query: Query, after: After) -> Found:
@@ -216,9 +227,9 @@ async def _sorted(run: Run, plan: Plan, query: Query, after: After) -> Found:
     ordered = [each for each, _, _ in sort_in_memory([(each, each.resource, each.indexed) for each in candidates], query.sort)]
     start = _start(ordered, after, query.count)
     page = ordered[start : start + query.count]
-    matches = [Match(each.stored, After(0, (start + n,), each.row["self"]), each) for n, each in enumerate(page)]
-    before = matches[0].place._replace(back=True) if matches and start > 0 else None
-    behind = matches[-1].place if matches and len(ordered) > start + query.count else None
+    matches = [Match(each.stored, each.row, 0, each) for each in page]
+    before = After(0, (start,), page[0].row["self"], back=True) if page and start > 0 else None
+    behind = After(0, (start + len(page) - 1,), page[-1].row["self"]) if page and len(ordered) > start + query.count else None
     return Found(matches, before, behind)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import builtins
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from penstock.auth.access import Access
@@ -120,8 +122,8 @@ class Run:
         """Rows in an order, from a place on."""
         branches = plan.fresh()
         statement = page_sql(branches, order, limit, after)
-        fetched = self.tx.fetch(statement.sql, *branches[0].target.args)
-        return await (self._sorted(fetched) if statement.sorted else self.timed(fetched))  # type: ignore[no-any-return]
+        fetch = partial(self.tx.fetch, statement.sql, *branches[0].target.args)
+        return await (self._in_order(fetch) if statement.sorted else self.timed(fetch()))  # type: ignore[no-any-return]
 
     async def list(self, plan: Plan, columns: str, limit: int) -> Sequence[Any]:
         """Columns of rows in no order."""
@@ -129,16 +131,17 @@ class Run:
         sql = list_sql(branch, columns, limit)
         return await self.timed(self.tx.fetch(sql, *branch.target.args))  # type: ignore[no-any-return]
 
-    async def _sorted(self, statement: Awaitable[Any]) -> Any:
+    async def _in_order(self, fetch: Callable[[], Awaitable[Any]]) -> Any:
         """The result of a statement that reads an index in its order, whatever the planner thinks of sorting everything."""
-        await self.tx.execute(_IN_ORDER)
-        rows = await self.timed(statement)
-        await self.tx.execute(_AS_USUAL)
+        async with self.tx.transaction():
+            await self.tx.execute(_IN_ORDER)
+            rows = await self.timed(fetch())
+            await self.tx.execute(_AS_USUAL)
         return rows
 
-    async def stored(self, type: str, row: Any) -> Stored:
-        """The version that a row holds."""
-        return await self.tools.reader.stored(self.tx, type, row)
+    async def stored(self, type: str, rows: Sequence[Any]) -> builtins.list[Stored]:
+        """The versions that rows hold."""
+        return await self.tools.reader.stored_all(self.tx, type, rows)
 
     async def exist(self, type: str) -> bool:
         """Whether a type has tables."""
