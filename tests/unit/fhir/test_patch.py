@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import Problem
 from penstock.formats.fhir import patch
 from penstock.formats.fhir.patch import json_patch
+from penstock.formats.fhir.validate import check
 
 Resource = dict[str, Any]
 
@@ -325,3 +326,72 @@ def test_what_is_no_patch_is_refused() -> None:
         for data in (b"", b"x", b"{}", b"[1]", b"<x/>", b'{"resourceType":"Patient"}', b"\xff"):
             assert refused(lambda data=data, media=media: patch.read(data, media)).meaning.http in (400, 422)
     assert refused(lambda: patch.read(b"[]", "text/plain")).code == "media-type"
+
+
+# any patch at all
+
+PATHS = st.sampled_from(
+    "Patient|name|Patient.name|Patient.name[0].given|Patient.name.given[1]|Patient.birthDate|Patient.birthDate.extension|Patient.deceased"
+    "|Patient.contact|Patient.contact.name.text|Patient.identifier|Patient.identifier.where(value='2')|Patient.id|Patient.extension.value"
+    "|Patient.extension('http://a.example')|Patient.descendants()|Patient.identifier.value.length()|1 + 1|Patient.resolve()|%resource"
+    "|Patient.contained|Patient.text.div|$this|Patient.name.`given`|x||Patient.meta|(".split("|")
+)
+ANY = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 5)
+    | st.sampled_from(["a", "", "family", "given", "value", "extension", "url", "deceased", "id"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "valueString", "valueHumanName", "valueBoolean", "_valueString", "part", "resource", "id", "extension"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+VALUES = st.sampled_from(
+    ["valueString", "valueInteger", "valueHumanName", "valueExtension", "valueCode", "part", "resource", "_valueString"]
+)
+PART = st.builds(
+    lambda name, value: {"name": name, **value},
+    st.sampled_from(["value", "name", "index", "source", "destination"]),
+    st.dictionaries(VALUES, ANY, max_size=2),
+)
+OPERATION = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test"]),
+        "path": st.sampled_from(["/name/0/given/-", "/name", "", "/birthDate", "/x/y", "/extension/0"]),
+        "from": st.sampled_from(["/name", "/identifier/0", "/x"]),
+        "value": ANY,
+    }
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(["add", "insert", "delete", "replace", "move"]), PATHS, st.lists(PART, max_size=4, unique_by=lambda part: part["name"])
+)
+def test_any_fhirpath_patch_is_done_or_refused(verb: str, path: str, parts: list[Resource]) -> None:
+    operation = {"name": "operation", "part": [{"name": "type", "valueCode": verb}, {"name": "path", "valueString": path}, *parts]}
+    done_or_refused({"resourceType": "Parameters", "parameter": [operation]}, "application/fhir+json")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(OPERATION, max_size=4))
+def test_any_json_patch_is_done_or_refused(operations: list[Resource]) -> None:
+    done_or_refused(operations, "application/json-patch+json")
+
+
+def done_or_refused(given: Any, media: str) -> None:
+    """A patch is done or it is a Problem; what it makes is valid or it is not; nothing else happens."""
+    try:
+        made = patch.apply(PATIENT, json.dumps(given).encode(), media)
+    except Problem as problem:
+        assert problem.meaning.http < 500
+    else:
+        assert made["id"] == PATIENT["id"]
+        check(made)
