@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, MutableMapping
+from functools import partial
 from typing import Any
 
 from penstock import log
 from penstock.api import metrics
 from penstock.api.door import Door
+from penstock.api.fhir.later import Later
 from penstock.api.form import PLAIN, Form
 from penstock.api.negotiate import cut, guess, present, settle
 from penstock.api.parts import Parts
@@ -39,10 +41,12 @@ class App:
         self._door = Door(parts.keys, realm(parts.settings.base_url))
         self._log = log.get("api")
         self._closing = asyncio.Event()
+        self._later = Later(partial(self._refuse, fhir=True))
 
     def close(self) -> None:
-        """End the streams, so that the server that runs this can stop at once."""
+        """End the streams and what is answered later, so that the server that runs this can stop at once."""
         self._closing.set()
+        self._later.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -64,6 +68,7 @@ class App:
             request.base = base_of(scope, request.headers, parts.settings.base_url)
             request.now = parts.clock.now()
             request.dispatch = self.dispatch
+            request.later = self._later
             correlation = _correlation(request)
             if len(scope["path"]) + len(scope["query_string"]) > parts.settings.http_max_url:
                 raise Problem("url-too-long", "the URL is longer than this server accepts")

@@ -30,6 +30,7 @@ class Preference(NamedTuple):
 
     returns: str | None = None
     handling: str = "strict"
+    later: bool = False
 
 
 def guess(request: Request) -> None:
@@ -133,7 +134,9 @@ def preference(header: str | None) -> Preference:
             found["returns"] = value
         elif name == "handling" and value in ("strict", "lenient"):
             found["handling"] = value
-    return Preference(found.get("returns"), found.get("handling", "strict"))
+        elif name == "respond-async":
+            found["later"] = value
+    return Preference(found.get("returns"), found.get("handling", "strict"), "later" in found)
 
 
 @lru_cache(maxsize=256)

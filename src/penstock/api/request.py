@@ -6,13 +6,16 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from penstock.api.form import PLAIN, Form
 from penstock.api.reply import Receive, Reply
 from penstock.auth.access import Access
 from penstock.errors import Problem
+
+if TYPE_CHECKING:
+    from penstock.api.fhir.later import Later
 
 Scope = MutableMapping[str, Any]
 
@@ -25,8 +28,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 class Request:
     """What was asked. ``params`` come from the path; ``access``, and when it ``expires`` (seconds since 1970), from the door.
 
-    ``dispatch`` answers a request inside this one, with other Parts where some are given. ``form`` is what the answer looks like,
-    ``unacceptable`` why it cannot look as it was asked to.
+    ``dispatch`` answers a request inside this one, with other Parts where some are given; ``later`` takes work that is answered later.
+    ``form`` is what the answer looks like, ``unacceptable`` why it cannot look as it was asked to.
     """
 
     __slots__ = (
@@ -38,6 +41,7 @@ class Request:
         "expires",
         "form",
         "headers",
+        "later",
         "limit",
         "method",
         "now",
@@ -61,6 +65,7 @@ class Request:
         self.now: datetime
         self.trace_id: str
         self.dispatch: Callable[[Request, Any], Awaitable[Reply]]
+        self.later: Later
         self.form: Form = PLAIN
         self.unacceptable: Problem | None = None
         self._receive = receive
@@ -78,7 +83,7 @@ class Request:
         path, _, query = target.partition("?")
         request = Request(method, unquote(path), query, headers, None, limit=self.limit)
         request._body = body
-        for name in ("access", "expires", "base", "now", "trace_id", "dispatch"):
+        for name in ("access", "expires", "base", "now", "trace_id", "dispatch", "later"):
             setattr(request, name, getattr(self, name))
         return request
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.api import admin, feed, health, ingest, metrics, packages, tokens
 from penstock.api.describe import described
-from penstock.api.fhir import bundle, history, patch, read, search, write
+from penstock.api.fhir import bundle, history, later, patch, read, search, write
 from penstock.api.operations import OPERATIONS, operation_routes
 from penstock.api.operations.shown import reader
 from penstock.api.router import Route
@@ -21,6 +21,8 @@ _SERVED: tuple[Route, ...] = (
     Route("/fhir", ("GET", "HEAD"), "token", search.search_all, "search of several types, or of everything"),
     Route("/fhir/_search", ("POST",), "token", search.search_all_by_form, "the same, with its parameters in the body"),
     Route("/fhir/_history", ("GET", "HEAD"), "fhir:history", history.history_of_all, "history of everything"),
+    Route("/fhir/_async/{job}", ("GET", "HEAD"), "token", later.status, "an answer that was asked for with Prefer: respond-async"),
+    Route("/fhir/_async/{job}", ("DELETE",), "token", later.remove, "give it up, or forget it"),
     Route("/fhir/{type}", ("GET", "HEAD"), "fhir:search", search.search, "search"),
     Route("/fhir/{type}/_search", ("POST",), "fhir:search", search.search_by_form, "search, with its parameters in the body"),
     Route("/fhir/{type}", ("POST",), "fhir:create", write.create, "create, also conditional"),

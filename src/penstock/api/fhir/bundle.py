@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from penstock.api.fhir.accept import sent
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.bundles import bundle
-from penstock.api.fhir.entries import ORDER, Entry, entries
+from penstock.api.fhir.entries import ORDER, Entry, Resource, entries
 from penstock.api.fhir.links import relink
 from penstock.api.fhir.subject import fhir_reply
 from penstock.api.fhir.transaction import transaction
+from penstock.api.negotiate import preference
 from penstock.api.parts import Parts
 from penstock.api.problems import render
 from penstock.api.reply import Reply
@@ -24,10 +26,16 @@ _DEPENDS = "an entry of a batch refers to another one: only a transaction replac
 
 
 async def submit(parts: Parts, request: Request) -> Reply:
-    """Do what the Bundle in the body asks for."""
+    """Do what the Bundle in the body asks for, now or (``Prefer: respond-async``) later."""
     given = await sent(request)
     if given.get("resourceType") != "Bundle":
         raise Problem("invalid", "only a Bundle is posted here", at="resourceType")
+    if preference(request.header(b"prefer")).later:
+        return await request.later.begin(parts, request, partial(_done, parts, request, given))
+    return await _done(parts, request, given)
+
+
+async def _done(parts: Parts, request: Request, given: Resource) -> Reply:
     found = list(entries(given, request.base + "/fhir"))
     kind = given.get("type")
     if kind == "batch":
