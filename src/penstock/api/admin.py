@@ -49,6 +49,16 @@ async def conservation(parts: Parts, request: Request) -> Reply:
     return json_reply({"conserved": all(count.conserved for count in counts.values()), "interfaces": told})
 
 
+async def search_index(parts: Parts, request: Request) -> Reply:
+    """``GET /admin/v1/search-index``: how far each resource type is indexed, and definitions of search parameters that cannot be used."""
+    async with parts.database.transaction(readonly=True) as tx:
+        types = await parts.store.index_states(tx)
+    refused = [
+        {"url": each.url, "code": each.problem.code, "text": each.problem.text, "at": each.problem.at} for each in parts.store.index.refused
+    ]
+    return json_reply({"ready": all(each.ready for each in types), "types": [each._asdict() for each in types], "refused": refused})
+
+
 async def inbox_list(parts: Parts, request: Request) -> Reply:
     """``GET /admin/v1/inbox?state=&interface=&limit=``: messages that ended in a state (quarantined, where none is given), oldest first."""
     given = _query(request, "state", "interface", "code", "limit")

@@ -48,6 +48,7 @@ _SERVED: tuple[Route, ...] = (
     Route("/admin/v1/lineage/{type}/{id}", ("GET", "HEAD"), "admin/lineage.r", admin.lineage, "Where the elements of a resource came from"),
     Route("/admin/v1/lineage/{type}/{id}/{version}", ("GET", "HEAD"), "admin/lineage.r", admin.lineage, "The same of one version"),
     Route("/admin/v1/conservation", ("GET", "HEAD"), "admin/conservation.r", admin.conservation, "Where all accepted messages are"),
+    Route("/admin/v1/search-index", ("GET", "HEAD"), "admin/search.r", admin.search_index, "How far each type is indexed for search"),
     Route("/admin/v1/inbox", ("GET", "HEAD"), "admin/inbox.r", admin.inbox_list, "Messages by the state that they ended in"),
     Route("/admin/v1/inbox/replay", ("POST",), "admin/inbox.u", admin.inbox_replay, "Process messages again, or preview that"),
     Route("/admin/v1/inbox/{inbox_id}", ("GET", "HEAD"), "admin/inbox.r", admin.inbox_one, "One message, without its bytes"),

@@ -38,6 +38,8 @@ class Index:
         self._custom: list[SearchParam] = []
         self._versions: dict[str, int] = {}
         self._indexed: Mapping[str, Marks] = {}
+        #: The parameters in force when that was read; None until then.
+        self._noted: Parameters | None = None
         #: Definitions that are in force and cannot be searched by.
         self.refused: list[Refused] = []
         #: What codes mean, for ``:in`` and ``:below``.
@@ -71,21 +73,25 @@ class Index:
 
     def marks(self, type: str) -> Marks:
         """What rows of a type are indexed by when they are written now."""
-        parameters = self.parameters
-        return Marks(LAYOUT, parameters.base, frozenset(map(mark_of, parameters.custom(type).values())))
+        return _marks(self.parameters, type)
 
     def note(self, indexed: Mapping[str, Marks]) -> None:
-        """What the rows of each type (by its name in lower case) are known to be indexed by; of a type that is missing, everything."""
-        self._indexed = indexed
+        """What the rows of each type (by its name in lower case) are known to be indexed by."""
+        self._indexed, self._noted = indexed, self.parameters
+
+    def _known(self, type: str) -> Marks | None:
+        """What every row of a type is indexed by. A table that was made since then is indexed by what was in force then; None: by all."""
+        found = self._indexed.get(type.lower())
+        return found or (None if self._noted is None else _marks(self._noted, type))
 
     def is_whole(self, type: str) -> bool:
         """Whether every row of a type is indexed as it would be now."""
-        known = self._indexed.get(type.lower())
+        known = self._known(type)
         return known is None or known == self.marks(type)
 
     def require(self, type: str, param: str) -> None:
         """Refuse a search by what not every row is indexed by yet."""
-        known = self._indexed.get(type.lower())
+        known = self._known(type)
         if known is not None and param not in COLUMNS and self._is_pending(type, param, known):
             raise Problem("transient", "what is stored is still being indexed for this search parameter: try again later", at=param)
 
@@ -96,6 +102,10 @@ class Index:
         if known.base != self._parameters.base and definition.type == "reference":
             return True
         return param in self._parameters.custom(type) and mark_of(definition) not in known.params
+
+
+def _marks(parameters: Parameters, type: str) -> Marks:
+    return Marks(LAYOUT, parameters.base, frozenset(map(mark_of, parameters.custom(type).values())))
 
 
 def mark_of(param: SearchParam) -> str:

@@ -30,7 +30,7 @@ _SQL = named_sql(__package__, "reindex.sql")
 #: Rows of one transaction; between two of them others get as much time as it took.
 BATCH = 100
 #: How long other processes may take to learn of new parameters: until then they may still write rows that are indexed as before.
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(seconds=3)
 
 
 class State(NamedTuple):
@@ -94,8 +94,12 @@ class Reindexer:
             started = await tx.fetchval("select started_at from search_index where type = $1", type.lower())
         done = await self._rows(type, version)
         if self._clock.now() - started < self._grace:
-            return done  # the next look proves it
+            return done  # the next look goes on
         async with self._database.transaction() as tx:
+            await tx.execute(_SQL["fence"], type.lower())
+        async with self._database.transaction() as tx:
+            if not await tx.fetchval(_SQL["is_over"], type.lower()):
+                return done
             [(total, stale)] = await tx.fetch(_of(type, "prove"), version)
             if not stale and self._index.version(type) == version:
                 await tx.execute(

@@ -8,7 +8,8 @@ select number, name from store_tenant
 
 -- name: begin
 -- Work towards another version begins; work towards the same version goes on where it was.
-update search_index set version = $2, done = 0, total = (select count(*) from {current}), started_at = $3, finished_at = null, problem = null
+update search_index set version = $2, done = 0, total = (select count(*) from {current}), started_at = $3, finished_at = null, problem = null,
+    fence = null
 where type = $1 and (version <> $2 or finished_at is not null)
 
 -- name: take
@@ -24,6 +25,13 @@ where r.rid = w.rid
 
 -- name: advance
 update search_index set done = done + $2 where type = $1
+
+-- name: fence
+-- Every process knows by now: what began before this very moment must end before the proof.
+update search_index set fence = pg_current_xact_id() where type = $1 and fence is null
+
+-- name: is_over
+select coalesce(pg_snapshot_xmin(pg_current_snapshot()) > fence, false) from search_index where type = $1
 
 -- name: prove
 select count(*) as total, count(*) filter (where ix <> $1) as stale from {current}
