@@ -149,7 +149,7 @@ def _value(member: Resource, parameter: Parameter, at: str, lenient: bool) -> An
 
 
 def _is_resource(parameter: Parameter, type_: Any) -> bool:
-    return type_ in r4().resource_types and parameter.type in ("Resource", "Any", type_)
+    return isinstance(type_, str) and type_ in r4().resource_types and parameter.type in ("Resource", "Any", type_)
 
 
 def _fits(declared: str, given: str) -> bool:
