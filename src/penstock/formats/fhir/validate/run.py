@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 
-_MARKUP = re.compile(r"<\s*/?[A-Za-z!]")
+_MARKUP = re.compile(r"</?[A-Za-z!]")
 #: Elements that one validation visits. A Bundle of 5,000 resources has about half a million.
 MOST_STEPS = 5_000_000
 

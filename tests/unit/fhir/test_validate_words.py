@@ -1,0 +1,247 @@
+"""What the specification says in words only: Bundles, documents, questionnaires and their answers, attachments, definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from penstock.formats.fhir.canonical import Shelf
+from penstock.formats.fhir.validate.run import Policy
+from penstock.formats.fhir.validate.validator import Validator
+from penstock.terminology import Terminology
+
+Json = dict[str, Any]
+
+BASE = "http://s.example/fhir/"
+QUESTIONNAIRE = "http://q.example/Questionnaire/1"
+
+
+def found(resource: Json, *definitions: Json, severity: str = "error", policy: Policy | None = None) -> list[tuple[str, str]]:
+    shelf = Shelf(definitions)
+    issues = Validator(shelf, Terminology(shelf)).check(resource, policy=policy)
+    return [(issue.rule, issue.at) for issue in issues if issue.severity == severity and issue.rule != "dom-6"]
+
+
+def bundle(type: str, *entries: Json, **more: Any) -> Json:
+    return {"resourceType": "Bundle", "type": type, "entry": list(entries), **more}
+
+
+def entry(kind: str, id: str, **more: Any) -> Json:
+    return {"fullUrl": f"{BASE}{kind}/{id}", "resource": {"resourceType": kind, "id": id, **more}}
+
+
+def composition(**more: Any) -> Json:
+    required = {
+        "status": "final",
+        "type": {"text": "x"},
+        "date": "2020",
+        "title": "x",
+        "author": [{"reference": "Practitioner/1"}],
+    }
+    return entry("Composition", "1", **{**required, **more})
+
+
+def document(*entries: Json) -> Json:
+    return bundle("document", *entries, identifier={"system": "u:d", "value": "1"}, timestamp="2020-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("type", "one", "wrong"),
+    [
+        ("collection", entry("Patient", "1"), []),
+        ("collection", {"resource": {"resourceType": "Patient"}}, [("fullUrl", "Bundle.entry[0]")]),
+        ("collection", entry("Patient", "1") | {"fullUrl": "Patient/1"}, [("fullUrl", "Bundle.entry[0].fullUrl")]),
+        ("collection", entry("Patient", "1") | {"fullUrl": f"{BASE}Patient/2"}, [("fullUrl", "Bundle.entry[0].fullUrl")]),
+        ("collection", {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000000", "resource": {"resourceType": "Patient"}}, []),
+        ("transaction", {"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}}, []),
+        ("searchset", entry("Patient", "1"), []),
+    ],
+)
+def test_an_entry_has_a_url_of_its_own(type: str, one: Json, wrong: list[tuple[str, str]]) -> None:
+    assert found(bundle(type, one)) == wrong
+
+
+def test_what_a_search_finds_has_an_id() -> None:
+    one = {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000000", "resource": {"resourceType": "Patient"}}
+    assert found(bundle("searchset", one)) == [("id", "Bundle.entry[0].resource")]
+
+
+def test_a_document_holds_what_its_composition_refers_to() -> None:
+    whole = document(composition(), entry("Practitioner", "1"))
+    assert found(whole) == []
+    assert found(document(composition())) == [("document", "Bundle.entry[0].resource.author[0]")]
+    sections = [{"section": [{"title": "x", "entry": [{"reference": "Observation/9"}]}]}]
+    lacking = document(composition(section=sections), entry("Practitioner", "1"))
+    assert ("document", "Bundle.entry[0].resource.section[0].section[0].entry[0]") in found(lacking)
+
+
+def test_a_document_holds_nothing_that_is_not_connected() -> None:
+    stray = document(composition(), entry("Practitioner", "1"), entry("Patient", "9"))
+    assert found(stray) == [("document", "Bundle.entry[2]")]
+    about = entry("Provenance", "1", target=[], recorded="2020-01-01T00:00:00Z", agent=[])
+    assert not [each for each in found(document(composition(), entry("Practitioner", "1"), about)) if each[0] == "document"]
+
+
+def test_a_relative_reference_is_read_from_where_it_stands() -> None:
+    """``Practitioner/1`` in an entry of one server is not that of another (bundle.html#references)."""
+    other = entry("Practitioner", "1") | {"fullUrl": "http://other.example/Practitioner/1"}
+    assert ("document", "Bundle.entry[0].resource.author[0]") in found(document(composition(), other))
+
+
+def test_a_version_in_a_reference_is_the_version_of_the_entry() -> None:
+    author = [{"reference": "Practitioner/1/_history/2"}]
+    right, wrong = (entry("Practitioner", "1", meta={"versionId": version}) for version in "21")
+    assert found(document(composition(author=author), right)) == []
+    assert ("document", "Bundle.entry[0].resource.author[0]") in found(document(composition(author=author), wrong))
+
+
+def test_a_reference_leads_to_the_type_that_it_says() -> None:
+    lying = entry(
+        "Patient", "1", generalPractitioner=[{"reference": "urn:uuid:00000000-0000-4000-8000-000000000000", "type": "Practitioner"}]
+    )
+    target = {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000000", "resource": {"resourceType": "Organization", "name": "x"}}
+    assert found(bundle("collection", lying, target)) == [("target", "Bundle.entry[0].resource.generalPractitioner[0]")]
+
+
+def test_the_size_of_an_attachment_is_that_of_its_data() -> None:
+    photo = {"contentType": "text/plain", "data": "AAAA"}
+    assert found({"resourceType": "Patient", "photo": [photo | {"size": 3}]}) == []
+    assert found({"resourceType": "Patient", "photo": [photo | {"size": 4}]}) == [("size", "Patient.photo[0].size")]
+
+
+def test_a_canonical_names_a_definition_of_the_right_type() -> None:
+    resource = {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "http://hl7.org/fhir/ValueSet/languages"}
+    assert found(resource) == [("target", "QuestionnaireResponse.questionnaire")]
+
+
+def test_a_text_that_looks_like_html_is_told_to_who_asks() -> None:
+    resource = {"resourceType": "Patient", "name": [{"text": "<script>alert(1)</script>"}]}
+    assert found(resource) == []
+    assert found(resource, policy=Policy(markup="error")) == [("markup", "Patient.name[0].text")]
+    assert found({"resourceType": "Patient", "name": [{"text": "a < b"}]}, policy=Policy(markup="error")) == []
+
+
+def test_a_profile_does_not_contradict_its_base() -> None:
+    def definition(name: str, base: str, value: str) -> Json:
+        return {
+            "resourceType": "StructureDefinition",
+            "url": f"http://p.example/{name}",
+            "name": "X",
+            "status": "active",
+            "kind": "resource",
+            "abstract": False,
+            "type": "Patient",
+            "derivation": "constraint",
+            "baseDefinition": base,
+            "differential": {"element": [{"id": "Patient.gender", "path": "Patient.gender", "fixedCode": value}]},
+        }
+
+    base = definition("base", "http://hl7.org/fhir/StructureDefinition/Patient", "male")
+    assert found(definition("own", base["url"], "male"), base) == []
+    assert found(definition("own", base["url"], "female"), base) == [("fixed", "StructureDefinition.differential")]
+    strange = definition("own", base["url"], "male")
+    strange["differential"]["element"].append({"id": "Patient.nmae", "path": "Patient.nmae", "min": 1})
+    assert found(strange, base) == [("profile", "StructureDefinition")]
+
+
+def form(*items: Json) -> Json:
+    return {"resourceType": "Questionnaire", "url": QUESTIONNAIRE, "status": "active", "item": list(items)}
+
+
+def ask(type: str = "string", link: str = "1", **more: Any) -> Json:
+    return {"linkId": link, "type": type, **more}
+
+
+def answers(*items: Json, status: str = "completed") -> Json:
+    response: Json = {"resourceType": "QuestionnaireResponse", "status": status, "questionnaire": QUESTIONNAIRE}
+    return {**response, "item": list(items)} if items else response
+
+
+def say(*values: Json, link: str = "1", **more: Any) -> Json:
+    return {"linkId": link, "answer": list(values), **more} if values else {"linkId": link, **more}
+
+
+def limit(name: str, **value: Any) -> list[Json]:
+    return [{"url": f"http://hl7.org/fhir/StructureDefinition/{name}", **value}]
+
+
+ANSWER = "QuestionnaireResponse.item[0].answer[0].value"
+
+
+@pytest.mark.parametrize(
+    ("question", "item", "wrong"),
+    [
+        (ask(), say({"valueString": "x"}), []),
+        (ask(), say({"valueInteger": 1}), [("type", ANSWER)]),
+        (ask("integer"), say({"valueInteger": 1}), []),
+        (ask("group", item=[ask(link="2")]), say(item=[say({"valueString": "x"}, link="2")]), []),
+        (ask("group"), say({"valueString": "x"}), [("type", "QuestionnaireResponse.item[0]")]),
+        (ask("display"), say({"valueString": "x"}), [("type", "QuestionnaireResponse.item[0]")]),
+        (ask(), say({"valueString": "x"}, link="9"), [("linkId", "QuestionnaireResponse.item[0].linkId")]),
+        (ask(), say({"valueString": "x"}, {"valueString": "y"}), [("repeats", "QuestionnaireResponse.item[0]")]),
+        (ask(repeats=True), say({"valueString": "x"}, {"valueString": "y"}), []),
+        (ask(maxLength=1), say({"valueString": "xy"}), [("maxLength", ANSWER)]),
+        (ask("integer", extension=limit("minValue", valueInteger=5)), say({"valueInteger": 4}), [("minValue", ANSWER)]),
+        (ask("date", extension=limit("maxValue", valueDate="2020")), say({"valueDate": "2021-01-01"}), [("maxValue", ANSWER)]),
+        (ask("choice", answerOption=[{"valueCoding": {"code": "a"}}]), say({"valueCoding": {"code": "a", "display": "A"}}), []),
+        (ask("choice", answerOption=[{"valueCoding": {"code": "a"}}]), say({"valueCoding": {"code": "b"}}), [("answerOption", ANSWER)]),
+        (ask("choice", answerOption=[{"valueString": "a"}]), say({"valueString": "b"}), [("answerOption", ANSWER)]),
+        (ask("open-choice", answerOption=[{"valueCoding": {"code": "a"}}]), say({"valueString": "b"}), []),
+        (
+            ask("reference", extension=limit("questionnaire-referenceResource", valueCode="Patient")),
+            say({"valueReference": {"reference": "Group/1"}}),
+            [("questionnaire-referenceResource", ANSWER)],
+        ),
+    ],
+)
+def test_an_answer_is_what_its_question_asks(question: Json, item: Json, wrong: list[tuple[str, str]]) -> None:
+    unknown = [each for each in found(answers(item), form(question)) if each[0] not in ("extension", "context")]
+    assert unknown == wrong
+
+
+def test_what_is_required_is_answered_when_the_response_is_complete() -> None:
+    required = form(ask(required=True))
+    assert found(answers(), required) == [("required", "QuestionnaireResponse")]
+    assert found(answers(say()), required) == [("required", "QuestionnaireResponse.item[0]")]
+    assert found(answers(status="in-progress"), required) == []
+
+
+def test_items_come_in_the_order_of_the_questionnaire_and_once() -> None:
+    two = form(ask(link="1"), ask(link="2"))
+    first, second = say({"valueString": "x"}), say({"valueString": "x"}, link="2")
+    assert found(answers(first, second), two) == []
+    assert found(answers(second, first), two) == [("order", "QuestionnaireResponse.item[1]")]
+    assert found(answers(first, first), two) == [("repeats", "QuestionnaireResponse.item[1]")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "enabled"),
+    [
+        ({"operator": "exists", "answerBoolean": True}, {"valueInteger": 1}, True),
+        ({"operator": "exists", "answerBoolean": False}, {"valueInteger": 1}, False),
+        ({"operator": "=", "answerInteger": 1}, {"valueInteger": 1}, True),
+        ({"operator": "!=", "answerInteger": 1}, {"valueInteger": 1}, False),
+        ({"operator": ">", "answerInteger": 1}, {"valueInteger": 2}, True),
+        ({"operator": ">=", "answerInteger": 2}, {"valueInteger": 2}, True),
+        ({"operator": "<", "answerInteger": 2}, {"valueInteger": 2}, False),
+        ({"operator": "<=", "answerInteger": 2}, {"valueInteger": 2}, True),
+    ],
+)
+def test_an_item_is_asked_when_its_condition_holds(condition: Json, value: Json, enabled: bool) -> None:
+    questions = form(ask("integer"), ask(link="2", required=True, enableWhen=[{"question": "1", **condition}]))
+    without, with_it = answers(say(value)), answers(say(value), say({"valueString": "x"}, link="2"))
+    assert found(without, questions) == ([("required", "QuestionnaireResponse")] if enabled else [])
+    assert found(with_it, questions) == ([] if enabled else [("enableWhen", "QuestionnaireResponse.item[1]")])
+
+
+def test_a_condition_asks_about_another_question_that_there_is() -> None:
+    inner = ask("group", item=[ask(link="2")], enableWhen=[{"question": "2", "operator": "exists", "answerBoolean": True}])
+    assert found(form(inner)) == [("enableWhen", "Questionnaire.item[0].enableWhen[0].question")]
+    missing = ask(enableWhen=[{"question": "9", "operator": "exists", "answerBoolean": True}])
+    assert found(form(missing)) == [("enableWhen", "Questionnaire.item[0].enableWhen[0].question")]
+
+
+def test_a_questionnaire_that_nobody_knows_is_a_warning() -> None:
+    assert found(answers(say({"valueString": "x"}))) == []
+    assert ("questionnaire", "QuestionnaireResponse.questionnaire") in found(answers(say({"valueString": "x"})), severity="warning")
