@@ -36,6 +36,7 @@ class CodeSystem:
         self.concepts: dict[str, Concept] = {}
         self._children: dict[str, list[str]] = {}
         self._above: tuple[str, set[str]] = ("", set())
+        self._texts: dict[str, str] = {}
         self._inactive: set[str] = set()
         self._abstract: set[str] = set()
         self._fill(_supplementing(self.supplements))
@@ -87,6 +88,14 @@ class CodeSystem:
             self._above = code, _reach(code, lambda step: self.concepts[step].parents)
         return self._above[1]
 
+    def text(self, concept: Concept) -> str:
+        """The code and every name of a concept in lower case, a line each, for who looks for words; kept, because people type slowly."""
+        found = self._texts.get(concept.code)
+        if found is None:
+            names = (concept.display or "", *(each.value for each in concept.designations()))
+            found = self._texts[concept.code] = "\n".join((concept.code, *names)).casefold()
+        return found
+
     @cached_property
     def circular(self) -> frozenset[str]:
         """The codes that lie above themselves, and those below such codes: they have no place in a tree."""
@@ -128,12 +137,13 @@ class CodeSystem:
         return None
 
     def has_property(self, code: str) -> bool:
-        """Whether the system declares the property or FHIR defines it for every system."""
-        if code in _EVERYWHERE or any(
-            row.get("code") == code for each in (self.resource, *self.supplements) for row in each.get("property", ())
-        ):
-            return True
-        return any(each.code == code for concept in self for each in concept.properties)
+        """Whether FHIR defines the property for every system, the system declares it, or a concept has it."""
+        return code in _EVERYWHERE or code in self._properties
+
+    @cached_property
+    def _properties(self) -> set[str]:
+        declared = {row.get("code", "") for each in (self.resource, *self.supplements) for row in each.get("property", ())}
+        return declared | {each.code for concept in self for each in concept.properties}
 
     def _fill(self, added: dict[str, tuple[tuple[str, Json], ...]]) -> None:
         """Walk the tree in its order, then join the neighbours that are named by properties."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Json
-from penstock.terminology.languages import names
 from penstock.terminology.shown import Manner, declarations, show
 from penstock.terminology.valueset import Entry, Listing, ValueSet, entries
 
@@ -27,10 +26,13 @@ Echo = tuple[str, str, Any]
 
 
 class Wanted(NamedTuple):
-    """What of a value set is to be listed, and how. ``limit`` is the size of a page, ``without`` are code systems that are left
-    out; ``nested`` is None where the client does not say."""
+    """What of a value set is to be listed, and how.
 
-    text: str = ""
+    ``words`` are in lower case, ``limit`` is the size of a page, ``without`` are code systems that are left out; ``nested`` is None where
+    the client does not say.
+    """
+
+    words: tuple[str, ...] = ()
     limit: int | None = None
     offset: int | None = None
     active_only: bool = False
@@ -71,15 +73,16 @@ def _is_wanted(entry: Entry, wanted: Wanted) -> bool:
             return False
         if wanted.selectable_only and entry.system.abstract(entry.concept):
             return False
-    return not wanted.text or _mentions(entry, wanted.text)
+    return not wanted.words or _mentions(entry, wanted.words)
 
 
-def _mentions(entry: Entry, text: str) -> bool:
-    """Whether the code and its names have every word of a text, in any case, also within a word."""
-    system = entry.system if isinstance(entry.system, CodeSystem) else None
-    said = [entry.concept.code, entry.written.get("display", ""), *(each.value for each in names(entry.concept, system))]
-    held = "\n".join(said).casefold()
-    return all(word in held for word in text.casefold().split())
+def _mentions(entry: Entry, words: tuple[str, ...]) -> bool:
+    """Whether the code and its names have every word, in any case, also within a word."""
+    system = entry.system
+    held = system.text(entry.concept) if isinstance(system, CodeSystem) else entry.concept.code.casefold()
+    if entry.written:
+        held = f"{held}\n{entry.written.get('display', '').casefold()}"
+    return all(word in held for word in words)
 
 
 def _page(found: list[Entry], wanted: Wanted) -> tuple[list[Entry], bool]:
@@ -89,7 +92,7 @@ def _page(found: list[Entry], wanted: Wanted) -> tuple[list[Entry], bool]:
     if len(page) > MOST:
         raise Problem("too-costly", "this value set has more codes than one answer holds: ask for pages with count and offset")
     if wanted.nested is None:
-        return page, wanted.limit is None and wanted.offset is None and not wanted.text
+        return page, wanted.limit is None and wanted.offset is None and not wanted.words
     return page, wanted.nested and len(page) == len(found)
 
 

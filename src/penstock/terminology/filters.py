@@ -21,27 +21,34 @@ _CODE = ("code", "concept")
 _PLACED = (*_CODE, "parent", "child", "display", "definition")
 
 
-class Within:
-    """A test of one concept that is cheap, and ``codes``, all that pass it, for who looks at the whole system."""
+class Filter:
+    """The test of one concept; ``codes`` are all that pass it, found once, for who lists the whole system."""
 
-    __slots__ = ("codes", "test")
+    __slots__ = ("_codes", "_every", "_test")
 
-    def __init__(self, test: Test, codes: Callable[[], set[str]]) -> None:
-        self.test = test
-        self.codes = codes
+    def __init__(self, test: Test, every: Callable[[], set[str]]) -> None:
+        self._test = test
+        self._every = every
+        self._codes: set[str] | None = None
 
     def __call__(self, concept: Concept) -> bool:
-        return self.test(concept)
+        return self._test(concept)
+
+    def codes(self) -> set[str]:
+        if self._codes is None:
+            self._codes = self._every()
+        return self._codes
 
 
-def compile_filter(system: CodeSystem, property: str, operator: str, value: str) -> Test:
+def compile_filter(system: CodeSystem, property: str, operator: str, value: str) -> Filter:
     """The test of one filter; Problem where the system does not have the property or nobody knows the operator."""
     make = OPERATORS.get(operator)
     if make is None:
         raise Problem("not-supported", "a filter of a value set has an operator that R4 does not know")
     if not system.has_property(property):
         raise Problem("not-supported", "a filter of a value set names a property that its code system does not have")
-    return make(system, property, value)
+    made = make(system, property, value)
+    return made if isinstance(made, Filter) else Filter(made, lambda: {each.code for each in system if made(each)})
 
 
 def _equal(system: CodeSystem, property: str, value: str) -> Test:
@@ -73,12 +80,12 @@ def _regex(system: CodeSystem, property: str, value: str) -> Test:
 
 def _is_a(system: CodeSystem, property: str, value: str) -> Test:
     code = _known(system, value)
-    return Within(lambda concept: code in system.above(concept.code), lambda: system.below(code))
+    return Filter(lambda concept: code in system.above(concept.code), lambda: system.below(code))
 
 
 def _descendent_of(system: CodeSystem, property: str, value: str) -> Test:
     code = _known(system, value)
-    return Within(lambda concept: concept.code != code and code in system.above(concept.code), lambda: system.below(code) - {code})
+    return Filter(lambda concept: concept.code != code and code in system.above(concept.code), lambda: system.below(code) - {code})
 
 
 def _child_of(system: CodeSystem, property: str, value: str) -> Test:
@@ -88,7 +95,7 @@ def _child_of(system: CodeSystem, property: str, value: str) -> Test:
 
 def _is_not_a(system: CodeSystem, property: str, value: str) -> Test:
     code = _known(system, value)
-    return Within(lambda concept: code not in system.above(concept.code), lambda: system.concepts.keys() - system.below(code))
+    return Filter(lambda concept: code not in system.above(concept.code), lambda: system.concepts.keys() - system.below(code))
 
 
 def _generalizes(system: CodeSystem, property: str, value: str) -> Test:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem, canonical
 from penstock.terminology.concept import Concept, Json
-from penstock.terminology.filters import Test, Within
+from penstock.terminology.filters import Filter, Test
 from penstock.terminology.grammar import Grammar
 
 System = CodeSystem | Grammar
@@ -154,8 +155,7 @@ def some(answers: Iterable[bool | None]) -> bool | None:
     return None if unknown else False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A code of an expansion. ``written`` is what the value set says of it; ``placed`` whether the system's hierarchy is kept."""
 
     url: str
@@ -260,7 +260,7 @@ def _of_system(clause: Clause, listing: Listing) -> Iterator[Entry]:
 def _passing(tests: Iterable[Test], system: CodeSystem) -> Iterable[Concept]:
     found: Iterable[Concept] = system
     for test in tests:
-        if isinstance(test, Within):
+        if isinstance(test, Filter):
             codes = test.codes()
             found = [each for each in found if each.code in codes]
         else:

@@ -47,7 +47,7 @@ async def _expand(parts: Parts, request: Request, call: Call) -> Reply:
 def _wanted(call: Call, spoken: tuple[str, ...]) -> Wanted:
     nested = call.one("excludeNested")
     return Wanted(
-        text=call.one("filter", ""),
+        words=tuple(call.one("filter", "").casefold().split()),
         limit=_natural(call, "count"),
         offset=_natural(call, "offset"),
         active_only=call.one("activeOnly", False),
