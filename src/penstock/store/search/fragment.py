@@ -27,13 +27,15 @@ class Fragment(NamedTuple):
     drive: str = ""
     tokens: tuple[int, ...] = ()
     halves: tuple[str, str] = ("", "")
+    #: The argument that lists the patients, where that is the whole condition.
+    patients: str = ""
     #: The same condition as a look for each row, where ``sql`` is a join: better for few rows, worse for all.
     probe: str = ""
 
     @property
     def filter(self) -> str:
-        """The same condition in a form that no index of tokens answers: the planner cannot be led astray by it."""
-        return self.sql.replace("r.tok &&", "(r.tok || '{}'::int8[]) &&")
+        """The same condition in a form that no index of tokens or codes answers: the planner cannot be led astray by it."""
+        return self.sql.replace("r.tok &&", "(r.tok || '{}'::int8[]) &&").replace("r.code =", "(r.code + 0) =")
 
 
 @dataclass(slots=True)

@@ -113,9 +113,13 @@ class _Select:
 
     def statement(self, limit: int) -> Statement:
         fragments = self._branch.fragments
-        halved = next((each for each in fragments if each.drive == "code" and each.halves[0]), None)
-        if halved and self._order.keys[0].walk == "r.dlo" and not any(each.drive == "few" for each in fragments):
-            return Statement(self._halves(halved))
+        if self._order.keys[0].walk == "r.dlo":
+            listed = next((each for each in fragments if each.patients), None)
+            if listed:
+                return Statement(self._by_patient(listed))
+            halved = next((each for each in fragments if each.drive == "code" and len(each.tokens) == 1), None)
+            if halved and halved.halves[0] and not any(each.drive == "few" for each in fragments):
+                return Statement(self._halves(halved))
         driver = _collects(self._branch, self._order, limit)
         return Statement(self._select(fragments, driver), driver is None and self._order.indexed)
 
@@ -161,6 +165,13 @@ class _Select:
             further = f" and ({expression} {sign} {place} or {condition})" if condition else ""
             condition = f"({expression} {sign}{'=' if condition else ''} {place}{further})"
         return [condition]
+
+    def _by_patient(self, listed: Fragment) -> str:
+        """The first rows of each patient, in the order of the patient's index, merged: however many rows they have."""
+        rest = [each for each in self._branch.fragments if each is not listed]
+        each = self._select([Fragment("r.pat = p.pat", drive="patient"), *(one._replace(drive="") for one in rest)], None)
+        ordering = _ordering(self._order, self._after.back, [f"key{n}" for n in range(len(self._order.keys))], "self")
+        return f"select l.* from unnest({listed.patients}) p (pat) cross join lateral ({each}) l order by {ordering} limit {self._number}"
 
     def _halves(self, halved: Fragment) -> str:
         """Rows by the code column in the order of its index, and apart from them those that have the code as a further one."""

@@ -56,10 +56,12 @@ def matches(criterion: Criterion, indexed: Indexed) -> bool:
     return not present.isdisjoint(wanted(criterion, indexed.base))
 
 
-def _patients(target: Target, hashes: list[int]) -> Fragment:
+def _patients(target: Target, wanted: list[int]) -> Fragment:
+    hashes = list(dict.fromkeys(wanted))
     if len(hashes) == 1:
         return Fragment(f"r.pat = {target.add(hashes[0], 'int8')}", drive="patient")
-    return Fragment(f"r.pat = any({target.add(hashes, 'int8[]')})", drive="few")
+    patients = target.add(hashes, "int8[]")
+    return Fragment(f"r.pat = any({patients})", drive="few", patients=patients)
 
 
 def wanted(criterion: Criterion, base: str) -> list[Wanted]:
