@@ -228,6 +228,16 @@ def test_a_document_that_copies_itself_again_and_again_is_stopped() -> None:
     assert refused(lambda: of_json(*[{"op": "remove", "path": "/x"}] * 1001)).code == "too-costly"
 
 
+def test_many_operations_on_a_large_resource_are_refused() -> None:
+    large = {"resourceType": "Patient", "name": [{"given": ["x"]}] * 5000}
+    replace = {"type": "replace", "path": "Patient.name[0].given[0]", "value": "y"}
+    assert patched(replace, resource=large)["name"][0] == {"given": ["y"]}
+    assert refused(lambda: patched(*[replace] * 900, resource=large)).code == "too-costly"
+    operations = "".join(['<remove sel="f:Patient/f:gender"/>'] * 900)
+    assert refused(lambda: of_xml(operations, large)).code == "too-costly"
+    assert refused(lambda: of_json(*[{"op": "test", "path": "/active", "value": 1}] * 900, document=large)).code == "too-costly"
+
+
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab/~", max_size=2), inner, max_size=3),

@@ -10,12 +10,11 @@ from typing import Any
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, TypeDef, r4
 from penstock.formats.fhir.patch import typed
+from penstock.formats.fhir.patch.cost import require_affordable, require_few
 from penstock.formats.fhir.patch.paths import Place, container, find, require_path
 from penstock.formats.fhir.patch.remove import remove, remove_at
 
 Resource = dict[str, Any]
-
-MOST_OPERATIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,11 @@ def read(parameters: Resource) -> Callable[[Resource], Resource]:
     given = parameters.get("parameter", [])
     if not isinstance(given, list):
         raise Problem("structure", "a JSON array is expected here", at="Parameters.parameter")
-    if len(given) > MOST_OPERATIONS:
-        raise Problem("too-costly", f"a patch has at most {MOST_OPERATIONS} operations")
+    require_few(given)
     operations = [_operation(each, f"Parameters.parameter[{number}]") for number, each in enumerate(given)]
 
     def patch(resource: Resource) -> Resource:
+        require_affordable(operations, resource)
         changed = deepcopy(resource)
         for operation in operations:
             _VERBS[operation.verb](changed, operation)

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.json import MAX_DEPTH, decode_any
+from penstock.formats.fhir.patch.cost import measure, require_affordable, require_few
 
 Resource = dict[str, Any]
 Pointer = tuple[str, ...]
 
-#: The most operations of one patch, and the most values that they may put in together.
-MOST_OPERATIONS = 1000
+#: The most values that the operations of one patch may put in together.
 MOST_VALUES = 100_000
 
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*")
@@ -39,11 +39,11 @@ def read(data: bytes) -> Callable[[Resource], Resource]:
     given = decode_any(data)
     if not isinstance(given, list):
         raise Problem("structure", "a JSON Patch is an array of operations")
-    if len(given) > MOST_OPERATIONS:
-        raise Problem("too-costly", f"a patch has at most {MOST_OPERATIONS} operations")
+    require_few(given)
     operations = [_operation(each, f"[{number}]") for number, each in enumerate(given)]
 
     def patch(resource: Resource) -> Resource:
+        require_affordable(operations, resource)
         result = apply(resource, operations)
         if not isinstance(result, dict):
             raise Problem("structure", "a resource is a JSON object")
@@ -204,13 +204,3 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(equal, one, other))
     return type(one) is type(other) and bool(one == other)
-
-
-def measure(value: Any) -> tuple[int, int]:
-    """How deep a value is nested, and how many values it is made of."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    depth, values = 0, 1
-    for each in inner:
-        deeper, more = measure(each)
-        depth, values = max(depth, deeper), values + more
-    return depth + isinstance(value, dict | list), values

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from penstock.errors import Problem
+from penstock.formats.fhir.patch.cost import require_affordable, require_few
 from penstock.formats.fhir.patch.selector import Element, Node, select
 from penstock.formats.fhir.xml import decode, encode
 from penstock.formats.fhir.xml.names import FHIR
@@ -20,7 +21,6 @@ from penstock.formats.fhir.xml.safe import parse
 
 Resource = dict[str, Any]
 
-MOST_OPERATIONS = 1000
 _NAMESPACES = ("", FHIR, "urn:ietf:rfc:7351", "urn:ietf:params:xml:schema:patch-ops")
 _ROOTS = ("diff", "patch")
 _POSITIONS = (None, "prepend", "before", "after")
@@ -39,6 +39,7 @@ def read(data: bytes) -> Callable[[Resource], Resource]:
     operations = _operations(parse(data))
 
     def patch(resource: Resource) -> Resource:
+        require_affordable(operations, resource)
         root = apply(parse(encode(resource)), operations)
         return decode(etree.tostring(root, encoding="UTF-8"), ordered=False)
 
@@ -66,8 +67,7 @@ def _operations(root: Element) -> list[_Operation]:
     given = [each for each in root if isinstance(each.tag, str)]
     if not given:
         raise Problem("structure", "an XML Patch has operations in it")
-    if len(given) > MOST_OPERATIONS:
-        raise Problem("too-costly", f"a patch has at most {MOST_OPERATIONS} operations")
+    require_few(given)
     return [_operation(each, f"{name.localname}/*[{number}]") for number, each in enumerate(given, start=1)]
 
 
