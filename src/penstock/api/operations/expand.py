@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.api.operations.call import Call, answer
 from penstock.api.operations.operation import HL7, Operation, Parameter
-from penstock.api.operations.terms import COMMON, LANGUAGE, VERSIONS, library, value_set
+from penstock.api.operations.terms import COMMON, DATE, LANGUAGE, VERSIONS, library, value_set
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
@@ -27,6 +27,7 @@ _ECHOED = {
     "excludeNested": "valueBoolean",
     "excludeNotForUI": "valueBoolean",
     "excludePostCoordinated": "valueBoolean",
+    "date": "valueDateTime",
     "displayLanguage": "valueCode",
     "designation": "valueString",
     "exclude-system": "valueUri",
@@ -89,6 +90,7 @@ _PARAMETERS: tuple[Parameter, ...] = (
     Parameter("context", "uri", text="The element of which the bound value set is wanted: URL of the profile or type, #, path"),
     Parameter("contextDirection", "code", text="Whether the codes are to be sent or received; the expansion is the same for both"),
     Parameter("filter", "string", text="Words that a code or one of its names has"),
+    DATE,
     Parameter("offset", "integer", text="How many codes are left out at the beginning"),
     Parameter("count", "integer", text="How many codes a page has"),
     _boolean("includeDesignations", "Whether the other names of concepts are wanted"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from penstock.api.operations.call import Call, answer_parameters
 from penstock.api.operations.operation import HL7, Operation, Parameter
-from penstock.api.operations.terms import COMMON, LANGUAGE, library
+from penstock.api.operations.terms import COMMON, DATE, LANGUAGE, as_of, library
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.errors import Problem
+from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.languages import parse
 from penstock.terminology.lookup import known_concept, known_system, lookup
 
@@ -19,6 +20,7 @@ async def _lookup(parts: Parts, request: Request, call: Call) -> Reply:
     if not code or not system:
         raise Problem("required", "a lookup needs a code and its system, or a coding with both", at="Parameters.code")
     found = known_system(library(parts, call), system, call.one("version", coding.get("version")))
+    as_of(call, *([found.resource] if isinstance(found, CodeSystem) else ()))
     spoken = parse(call.one("displayLanguage") or request.header(b"accept-language"))
     return answer_parameters(request, *lookup(found, known_concept(found, code), spoken, call.many("property")))
 
@@ -35,6 +37,7 @@ LOOKUP = Operation(
         Parameter("system", "uri", text="Its code system"),
         Parameter("version", "string", text="The version of the code system"),
         Parameter("coding", "Coding", text="The code, its system and version"),
+        DATE,
         LANGUAGE,
         Parameter("property", "code", most=None, text="The properties that are wanted; all where none is named"),
         *COMMON,

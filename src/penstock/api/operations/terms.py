@@ -17,6 +17,7 @@ from penstock.api.request import Request
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.validate import require
+from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.library import Library, Pins
 from penstock.terminology.valueset import ValueSet
 
@@ -34,6 +35,7 @@ VERSIONS: tuple[Parameter, ...] = (
     Parameter("force-system-version", "canonical", most=None, text="system|version: the version to use, whatever a value set names"),
     Parameter("default-valueset-version", "canonical", most=None, text="url|version: the version of an imported value set"),
 )
+DATE = Parameter("date", "dateTime", text="As of when the definitions are to be taken: an error where one of them is newer")
 LANGUAGE = Parameter("displayLanguage", "code", text="The languages of displays, the one that is wanted most first")
 
 
@@ -49,16 +51,39 @@ async def value_set(parts: Parts, request: Request, call: Call, known: Library) 
     """The value set of the call: the one of the path, the one that is sent, or the one of a URL."""
     sent, url, context = call.one("valueSet"), call.one("url"), call.one("context")
     if call.id is not None:
-        return known.compiled(await stored(parts, request, call))
-    if sent is not None:
+        sent = await stored(parts, request, call)
+    elif sent is not None:
         require(sent)
-        return known.compiled(sent)
-    if context is not None and url is None:
+    elif context is not None and url is None:
         url = _bound(parts, context)
-    if url is None:
+    if url is None and sent is None:
         raise Problem("required", "this operation needs a value set: by its url, sent as valueSet, or in the path", at="Parameters.url")
-    version = call.one("valueSetVersion")
-    return known.value_set(f"{url}|{version}" if version and "|" not in url else url)
+    found = known.compiled(sent) if sent is not None else known.value_set(_versioned(url, call.one("valueSetVersion")))
+    as_of(call, *definitions(found))
+    return found
+
+
+def _versioned(url: str, version: str | None) -> str:
+    return f"{url}|{version}" if version and "|" not in url else url
+
+
+def as_of(call: Call, *definitions: Resource) -> None:
+    """Refuse definitions that are newer than the date that the request asks for: older ones are not kept to answer by."""
+    asked = str(call.one("date", ""))
+    if asked and any(_is_later(each.get("date", ""), asked) for each in definitions):
+        raise Problem("not-supported", "a definition that this needs is newer than the date that is asked for", at="Parameters.date")
+
+
+def _is_later(one: str, other: str) -> bool:
+    shared = min(len(one), len(other))
+    return one[:shared] > other[:shared]
+
+
+def definitions(found: ValueSet) -> list[Resource]:
+    """Every definition that a value set is made of, its own first."""
+    clauses = list(found.clauses())
+    sets = [each.resource for clause in clauses for each in clause.imports]
+    return [found.resource, *sets, *(clause.system.resource for clause in clauses if isinstance(clause.system, CodeSystem))]
 
 
 async def stored(parts: Parts, request: Request, call: Call) -> Resource:

@@ -9,12 +9,13 @@ from typing import Any
 
 from penstock.api.operations.call import Call, answer_parameters
 from penstock.api.operations.operation import HL7, Operation, Parameter
-from penstock.api.operations.terms import COMMON, LANGUAGE, VERSIONS, library, stored, value_set
+from penstock.api.operations.terms import COMMON, DATE, LANGUAGE, VERSIONS, as_of, library, stored, value_set
 from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.errors import Problem
 from penstock.formats.fhir.validate import require
+from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.library import Library
 from penstock.terminology.validation import Value, languages, of_code, of_coding, validate, validate_concept
 from penstock.terminology.valueset import ValueSet
@@ -42,6 +43,8 @@ async def _in_code_system(parts: Parts, request: Request, call: Call) -> Reply:
         raise Problem("required", "the code system has no url", at="CodeSystem.url")
     if call.one("code") is not None and url is None:
         raise Problem("required", "a code needs its code system: by its url, sent as codeSystem, or in the path", at="Parameters.url")
+    used = known.system(url, call.one("version")) if url else None
+    as_of(call, *([used.resource] if isinstance(used, CodeSystem) else ()))
     given = call.one("code"), url, call.one("version"), call.one("display")
     return answer_parameters(request, *_judge(call, given, None, known, _rules(request, call, None)._replace(system=url)))
 
@@ -78,6 +81,7 @@ _ASKED = (
     Parameter("display", "string", text="The display that is to be validated with the code"),
     Parameter("abstract", "boolean", text="Whether a code that only groups others is valid; it is where this is not given"),
     Parameter("lenient-display-validation", "boolean", text="Whether a wrong display is a warning only"),
+    DATE,
     LANGUAGE,
 )
 _ANSWER = (

@@ -79,6 +79,13 @@ def test_a_stored_value_set_is_expanded_by_url_by_id_and_as_it_is_sent(client: h
     assert codes(client.get("/fhir/ValueSet/$expand", params={"url": VS, "valueSetVersion": "1", "count": 9})) == ["dog", "puppy"]
 
 
+def test_a_date_since_the_definitions_are_as_they_are_is_answered(client: httpx.Client) -> None:
+    assert len(codes(client.get("/fhir/ValueSet/$expand", params={"url": GENDER, "date": "2023-05"}))) == 4
+    asked = {"system": "http://hl7.org/fhir/administrative-gender", "code": "male", "date": "2010-01-01"}
+    assert client.get("/fhir/CodeSystem/$lookup", params=asked).status_code == 400
+    assert values(client.get("/fhir/CodeSystem/$lookup", params={**asked, "date": "2024"}))["display"] == "Male"
+
+
 def test_an_expansion_of_what_an_element_is_bound_to(client: httpx.Client) -> None:
     context = "http://hl7.org/fhir/StructureDefinition/Patient#Patient.gender"
     assert "male" in codes(client.get("/fhir/ValueSet/$expand", params={"context": context}))
@@ -236,6 +243,7 @@ def inline(*include: Any, **more: Any) -> tuple[str, dict[str, Any]]:
         (expand(url__valueUri=VS, useSupplement__valueCanonical="http://nobody"), 404, "not-found"),
         (expand(context__valueUri="http://nobody#Patient.gender"), 404, "not-found"),
         (expand(url__valueUri="http://hl7.org/fhir/ValueSet/all-languages"), 403, "too-costly"),
+        (expand(url__valueUri=GENDER, date__valueDateTime="2010-01-01"), 400, "not-supported"),
         (inline({"system": "urn:ietf:bcp:47"}), 403, "too-costly"),
         (inline(filtered("code", "regex", "(")), 400, "invalid"),
         (inline(filtered("concept", "is-a", "unicorn")), 404, "not-found"),
