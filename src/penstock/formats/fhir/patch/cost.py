@@ -9,8 +9,10 @@ from penstock.errors import Problem
 
 #: The most operations of one patch.
 MOST_OPERATIONS = 1000
-#: The most values that all operations together may look at: as if each looked at the whole resource.
-MOST_LOOKS = 2_000_000
+#: The most values that all operations together may look at, as if each looked at the whole resource: about a second.
+MOST_LOOKS = 500_000
+#: The same for operations that go straight to their place, and only copy what lies beside it.
+MOST_COPIES = 20_000_000
 
 
 def require_few(operations: Sized) -> None:
@@ -19,9 +21,9 @@ def require_few(operations: Sized) -> None:
         raise Problem("too-costly", f"a patch has at most {MOST_OPERATIONS} operations")
 
 
-def require_affordable(operations: Sized, resource: Any) -> None:
+def require_affordable(operations: Sized, resource: Any, most: int = MOST_LOOKS) -> None:
     """Refuse to apply many operations to a large resource."""
-    if len(operations) > 1 and len(operations) * measure(resource)[1] > MOST_LOOKS:
+    if len(operations) > 1 and len(operations) * measure(resource)[1] > most:
         raise Problem("too-costly", "the patch has too many operations for a resource of this size: send it in parts")
 
 

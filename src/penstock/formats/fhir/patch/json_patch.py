@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.json import MAX_DEPTH, decode_any
-from penstock.formats.fhir.patch.cost import measure, require_affordable, require_few
+from penstock.formats.fhir.patch.cost import MOST_COPIES, measure, require_affordable, require_few
 
 Resource = dict[str, Any]
 Pointer = tuple[str, ...]
@@ -43,7 +43,7 @@ def read(data: bytes) -> Callable[[Resource], Resource]:
     operations = [_operation(each, f"[{number}]") for number, each in enumerate(given)]
 
     def patch(resource: Resource) -> Resource:
-        require_affordable(operations, resource)
+        require_affordable(operations, resource, MOST_COPIES)
         result = apply(resource, operations)
         if not isinstance(result, dict):
             raise Problem("structure", "a resource is a JSON object")
