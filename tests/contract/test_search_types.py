@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -336,3 +337,49 @@ async def test_a_lenient_caller_is_told_what_was_ignored(database: Database, sto
         assert (page.ignored, page.used) == (("colour",), (("family", "smith"),))
         with pytest.raises(Problem):  # leaving out a modifier would change the answer
             await store.search(tx, SYSTEM, "Patient", "family:sounds-like=smith", lenient=True)
+
+
+async def test_a_long_text_is_found_by_any_part_of_it(database: Database, store: Store) -> None:
+    text = " ".join(f"word{number}" for number in range(200))
+    assert await _put(database, store, {"resourceType": "ValueSet", "id": "long", "status": "active", "description": text}) == []
+    for query, ids in [
+        ("description:contains=word150 word151", ["long"]),
+        (f"description:contains={text[700:900]}", ["long"]),
+        (f"description:contains={text[700:900]}x", []),
+        ("description:contains=word199", ["long"]),
+        (f"description={text[:400]}", ["long"]),
+        ("description=word150", []),
+        (f"description:exact={text}", ["long"]),
+    ]:
+        async with database.transaction(readonly=True) as tx:
+            page = await store.search(tx, SYSTEM, "ValueSet", [tuple(query.split("=", 1))])
+        assert [entry.stored.id for entry in page.entries] == ids, query
+
+
+@pytest.mark.parametrize("number", ["1E+999999", "1E-999999", "-9.99E+6000", "0E+99999", "1" * 400])
+async def test_a_number_of_any_size_costs_nothing(database: Database, store: Store, number: str) -> None:
+    value = Decimal(number)
+    quantity = {"value": value, "system": UCUM, "code": "g/L"}
+    sampled = {"origin": quantity, "factor": value, "period": 1, "dimensions": 1, "data": f"{number} -{number} E"}
+    observation = _observation("big", [(LOINC, "1-8")], None, None, "Patient/smith")
+    place = {"resourceType": "Location", "id": "far", "position": {"latitude": value, "longitude": value}}
+    resources = [observation | {"valueQuantity": quantity}, observation | {"id": "bigger", "valueSampledData": sampled}, place]
+    assert await _put(database, store, *resources) == []
+    async with database.transaction(readonly=True) as tx:
+        for query in (f"value-quantity={number}|{UCUM}|g/L", f"near={number}|0"):
+            with contextlib.suppress(Problem):
+                await store.search(tx, SYSTEM, "Location" if "near" in query else "Observation", [tuple(query.split("=", 1))])
+
+
+async def _put(database: Database, store: Store, *resources: dict[str, Any]) -> list[Problem]:
+    async with database.transaction() as tx:
+        changes = [Change("update", each["resourceType"], each["id"], each) for each in resources]
+        outcomes = await store.write(tx, SYSTEM, changes, Cause("trace", None, "test", datetime(2026, 1, 1, tzinfo=UTC)))
+    return [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+
+
+async def test_an_element_with_too_much_to_pair_is_refused(database: Database, store: Store) -> None:
+    codings = [{"system": "urn:s", "code": f"c{number}"} for number in range(60)]
+    component = {"code": {"coding": codings}, "valueCodeableConcept": {"coding": codings}}
+    [problem] = await _put(database, store, _observation("wide", [(LOINC, "1-8")], None, None, "Patient/smith", component=[component]))
+    assert problem.code == "too-costly"

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from penstock.formats.fhir.ucum import SYSTEM as UCUM
 from penstock.store.hashing import h64
 
-#: Longest text that is indexed; longer ones are found by what they begin with.
+#: Longest piece of a text that is indexed; a longer text lies in pieces that overlap by half, so that any half of one is in some piece.
 LONGEST = 200
+OVERLAP = LONGEST // 2
 #: Lengths of the beginnings by which the words beside a code are indexed (``:text``).
 BEGINNINGS = (3, 8, 20)
 
@@ -131,6 +132,21 @@ def fold(text: str) -> str:
     if not text.isascii():
         text = "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
     return " ".join(text.lower().split())
+
+
+def pieces(start: str, text: str) -> list[tuple[int, str]]:
+    """A text as the table of strings holds it: its beginning, and what follows under a prefix of its own."""
+    folded = fold(text)
+    if len(folded) <= LONGEST:
+        return [(h64(start), folded)]
+    following = h64(continued(start))
+    rest = [(following, folded[at : at + LONGEST]) for at in range(OVERLAP, len(folded) - OVERLAP, OVERLAP)]
+    return [(h64(start), folded[:LONGEST]), *rest]
+
+
+def continued(start: str) -> str:
+    """The prefix under which the pieces of a text lie that are not its beginning."""
+    return start + "\x1dcontinued"
 
 
 def word(tenant_prefix: str, folded: str) -> int:

@@ -11,12 +11,12 @@ from decimal import Decimal
 from math import inf
 from typing import NamedTuple
 
+from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed, Parameters
 from penstock.formats.fhir.ucum import SYSTEM as UCUM
 from penstock.formats.fhir.ucum import canonical
 from penstock.store.hashing import h32, h64, param_hash, prefix, self_hash
 from penstock.store.keys import (
-    LONGEST,
     PAIR,
     beginnings,
     below,
@@ -26,6 +26,7 @@ from penstock.store.keys import (
     fold,
     folders,
     pair_key,
+    pieces,
     present,
     reference_token,
     same_case,
@@ -43,14 +44,14 @@ __all__ = ["LAYOUT", "UNDATED", "Row", "fold", "index_version", "limits", "micro
 Range = tuple[int, int, float, float]
 
 #: Raise it when the same resource would be laid out otherwise: what is stored is then indexed again.
-LAYOUT = 3
+LAYOUT = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 #: The date of a resource that has none: before every date.
 UNDATED = -(2**62)
-#: Ways in which the parts of one composite element may be written that are indexed; one with more is found by its other values.
-_MOST_PAIRS = 400
+#: Ways in which the parts of one composite element may be asked for.
+_MOST_PAIRS = 5000
 
 
 class Row(NamedTuple):
@@ -95,7 +96,7 @@ def row_of(tenant: str, type: str, id: str, indexed: Indexed, ix: int = 0) -> Ro
             ranges += quantity_rows(prefix(tenant, type, param), low, high, system, code, unit)
     for param, latitude, longitude in indexed.positions:
         ranges.append((param_hash(tenant, type, param), 0, latitude, longitude))
-    strings = [(param_hash(tenant, type, param), fold(text)[:LONGEST]) for param, text in indexed.strings]
+    strings = [piece for param, text in indexed.strings for piece in pieces(prefix(tenant, type, param), text)]
     if indexed.composites:
         _composites(tenant, type, indexed, tokens, strings, ranges)
     words = words_of(tenant, type, indexed.narrative) if indexed.narrative else []
@@ -222,13 +223,12 @@ def _composites(tenant: str, type: str, indexed: Indexed, tokens: set[int], stri
             elif ordered is None:
                 ordered = part
             if len(keys) > _MOST_PAIRS:
-                break
-        else:
-            for key in keys:
-                if ordered is None:
-                    tokens.add(h64(key))
-                else:
-                    _ordered_rows(key, ordered, strings, ranges)
+                raise Problem("too-costly", "one element has too many codes and values to be found together", at=type)
+        for key in keys:
+            if ordered is None:
+                tokens.add(h64(key))
+            else:
+                _ordered_rows(key, ordered, strings, ranges)
 
 
 def pair_ways(part: Indexed) -> list[str]:
@@ -246,7 +246,7 @@ def pair_ways(part: Indexed) -> list[str]:
 
 def _ordered_rows(key: str, part: Indexed, strings: list[tuple[int, str]], ranges: list[Range]) -> None:
     number = h64(key)
-    strings += [(number, fold(text)[:LONGEST]) for _, text in part.strings]
+    strings += [piece for _, text in part.strings for piece in pieces(key, text)]
     ranges += [(number, 0, float(micros(first)), float(micros(last))) for _, first, last in part.dates]
     ranges += [(number, 0, *limits(*ends)) for _, *ends in part.numbers]
     for _, low, high, system, code, unit in part.quantities:

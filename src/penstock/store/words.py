@@ -8,9 +8,6 @@ import re
 from penstock.store.hashing import prefix
 from penstock.store.keys import fold, word
 
-#: Different words of one narrative that are indexed; more than that no summary of a resource has.
-MOST = 2000
-
 _MARKUP = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 _WORD = re.compile(r"\w+")
 
@@ -28,4 +25,4 @@ def split_words(text: str) -> dict[str, None]:
 def words_of(tenant: str, type: str, narrative: str) -> list[int]:
     """The hashes of the words of a narrative."""
     start = prefix(tenant, type, "_text")
-    return [word(start, each) for each, _ in zip(split_words(text_of(narrative)), range(MOST), strict=False)]
+    return [word(start, each) for each in split_words(text_of(narrative))]

@@ -94,7 +94,7 @@ def exact(value: str, at: str) -> tuple[str, Decimal, Decimal, Decimal]:
     try:
         low, high = number_span(text)
         number = Decimal(text)
-        if number.adjusted() > 300:
+        if abs(number.adjusted()) > 300:
             raise InvalidOperation
     except (InvalidOperation, Problem):
         raise Problem("value", "this is not a number", at=at) from None

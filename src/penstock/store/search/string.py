@@ -5,7 +5,7 @@ from __future__ import annotations
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.hashing import h64
-from penstock.store.keys import LONGEST, fold
+from penstock.store.keys import LONGEST, OVERLAP, continued, fold
 from penstock.store.search.criterion import Criterion, plain
 from penstock.store.search.fragment import Fragment, Target, either
 
@@ -23,16 +23,23 @@ def compile(target: Target, criterion: Criterion) -> Fragment:
 
 def within(target: Target, start: str, value: str, at: str, modifier: str = "") -> Fragment:
     """A text that lies under the prefix ``start``."""
-    text, param = _folded(value, at), target.add(h64(start), "int8")
-    exact = len(text) < LONGEST and modifier != "exact"
-    cut = text[:LONGEST]
+    text = _folded(value, at)
+    if modifier == "contains":
+        return _contains(target, start, text)
+    param, cut = target.add(h64(start), "int8"), text[:LONGEST]
     if modifier == "exact":
         condition = f"s.val = {target.add(cut, 'text')}"
-    elif modifier == "contains":
-        condition = f"s.val like {target.add(_containing(cut), 'text')}"
     else:
         condition = f"s.val >= {target.add(cut, 'text')} and s.val < {target.add(cut + _LAST, 'text')}"
+    exact = len(text) < LONGEST and modifier != "exact"
     return target.in_side_table(f"s.param = {param} and {condition}", "str", exact=exact, narrow=len(text) >= _NARROW)
+
+
+def _contains(target: Target, start: str, text: str) -> Fragment:
+    """Somewhere in a text, or in a further piece of a long one: the texts of the parameter are read, from the index alone."""
+    params = target.add([h64(start), h64(continued(start))], "int8[]")
+    condition = f"s.param = any({params}) and s.val like {target.add(_containing(text[:OVERLAP]), 'text')}"
+    return target.in_side_table(condition, "str", exact=len(text) <= OVERLAP, narrow=len(text) >= _NARROW)
 
 
 def _containing(text: str) -> str:

@@ -7,7 +7,7 @@ the value's; a pair that is not listed gives nothing, as the specification has i
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from penstock.formats.fhir.dates import period, span_or_none, timing
@@ -193,16 +193,21 @@ def _sampled(found: Indexed, code: str, value: Value) -> None:
     samples = [number for word in (value.get("data") or "").split(" ") if (number := _decimal(word)) is not None]
     if samples and (zero := _decimal(origin.get("value"))) is not None:
         factor = _decimal(value.get("factor")) or Decimal(1)
-        ends = sorted((zero + min(samples) * factor, zero + max(samples) * factor))
+        ends = sorted(_WIDE.fma(end, factor, zero) for end in (min(samples), max(samples)))
         found.quantities.append((code, ends[0], ends[1], origin.get("system"), origin.get("code"), origin.get("unit")))
+
+
+#: Beyond a double nothing is compared: there a sum is without limit, and no error.
+_WIDE = Context(prec=50, traps=[])
 
 
 def _decimal(written: Any) -> Decimal | None:
     """A number, or None: samples may be E (error), L and U (beyond the limits)."""
     try:
-        return None if written is None else Decimal(str(written))
-    except InvalidOperation:
+        number = None if written is None else Decimal(str(written))
+    except (InvalidOperation, ValueError):
         return None
+    return number if number is not None and number.is_finite() else None
 
 
 def _uri(found: Indexed, code: str, value: str) -> None:

@@ -19,6 +19,8 @@ _CHOSEN = (
 )  # fmt: skip
 
 
+#: Powers of ten of a double, and those of a factor.
+_RANGE = 400
 _TEMPERATURES = frozenset(("", "Cel", "degF", "degRe"))
 
 
@@ -33,7 +35,9 @@ class Canonical:
 
     def value(self, number: Decimal) -> float | None:
         """The value in the common unit, rounded once; None where the scale has no such value."""
-        if self.same:
+        if (
+            self.same or not number.is_finite() or abs(number.adjusted()) > _RANGE
+        ):  # beyond it the value is nothing, or without limit, in any unit
             return float(number)
         ratio = in_base(Fraction(number), self.unit)
         found = None if ratio is None else from_base(ratio, self.common)
