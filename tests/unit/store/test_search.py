@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.auth.access import SYSTEM, Access
+from penstock.db import Database
 from penstock.errors import Problem
-from penstock.store import Change
-from penstock.store.search import candidates, page, total
+from penstock.store import Change, Store
+from penstock.store.search import candidates, page, run, total
 from penstock.store.search.compile import compile
 from penstock.store.search.criterion import plain, split
 from penstock.store.search.fragment import Fragment, Target
@@ -111,6 +112,30 @@ async def test_an_estimate_beyond_the_cap_is_planned_not_counted(shelf: Shelf, m
         with pytest.raises(Problem) as caught:
             await shelf.search("Observation", query + "&_count=2")
         assert caught.value.code == "too-costly"
+
+
+async def test_a_search_without_an_index_is_refused_when_it_would_cost_too_much(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shelf.put(*(observation(n) for n in range(9)))
+    monkeypatch.setattr(run, "LARGE", 0)
+    for query in ("date=gt2024-05-02", "date=gt2024-05-02&_total=accurate", "patient=p1"):
+        assert len((await shelf.search("Observation", query)).entries) == (3 if "patient" in query else 7)
+    monkeypatch.setattr(run, "CEILING", 0)
+    for query in ("date=gt2024-05-02", "date=gt2024-05-02&_summary=count"):
+        with pytest.raises(Problem, match="too much") as caught:
+            await shelf.search("Observation", query)
+        assert caught.value.code == "too-costly"
+    assert len((await shelf.search("Observation", "patient=p1")).entries) == 3  # an index finds these
+    assert len((await shelf.search("Observation", "")).entries) == 9
+
+
+@pytest.mark.parametrize("query", ["status=final", "patient.gender=male", "_sort=status", "_total=accurate", "_filter=status ne x"])
+async def test_the_statements_of_a_search_share_its_time(database: Database, query: str) -> None:
+    shelf = Shelf(database)
+    shelf.store = Store(shelf.told, search_limit_s=0.0)
+    await shelf.put({"resourceType": "Patient", "id": "p1"}, *(observation(n) for n in range(60)))
+    with pytest.raises(Problem, match="longer than a search may") as caught:
+        await shelf.search("Observation", query)
+    assert caught.value.code == "too-costly"
 
 
 async def test_include_and_revinclude_bring_what_is_linked(shelf: Shelf) -> None:

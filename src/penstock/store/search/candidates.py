@@ -42,6 +42,7 @@ async def read(run: Run, type: str, rows: Sequence[Any]) -> list[Candidate]:
     for number, (row, stored) in enumerate(zip(rows, await run.stored(type, rows), strict=True)):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
+            run.in_time()
         found.append(decoded(run.parameters, stored, row))
     return found
 
@@ -61,6 +62,7 @@ async def keep(run: Run, conditions: Sequence[Condition], candidates: Sequence[C
     for number, each in enumerate(candidates):
         if number % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
+            run.in_time()
         on = Context(each.indexed, each.resource, run.now, run.parameters)
         if all(holds(condition, on, decided) for condition in conditions):
             kept.append(each)

@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
+
 from penstock.auth.access import Access
 from penstock.clock import Clock
 from penstock.db import Tx
@@ -25,6 +27,10 @@ from penstock.store.search.plan import After, Branch, list_sql, page_sql
 from penstock.store.search.sort import Order
 from penstock.store.search.statistics import Statistics
 from penstock.store.tables import Tables
+
+#: Rows of a type from which on a statement that no index drives is planned before it runs, and what PostgreSQL may think it costs: about
+#: as much as is done in the time that a search has.
+LARGE, CEILING = 200_000, 2_000_000
 
 _SETTINGS = ("enable_sort", "enable_seqscan", "enable_hashjoin")
 _IN_ORDER = ";".join(f"set local {name} = off" for name in _SETTINGS)
@@ -59,6 +65,14 @@ class Plan:
     def exact(self) -> bool:
         """Whether SQL decides everything."""
         return all(branch.exact for branch in self.branches)
+
+    @property
+    def driven(self) -> bool:
+        """Whether an index finds the rows, or there are few to look at."""
+        return all(
+            branch.counts.rows < LARGE or not branch.fragments or any(each.drive or each.tokens for each in branch.fragments)
+            for branch in self.branches
+        )
 
     def fresh(self) -> list[Branch]:
         """The branches for one statement."""
@@ -122,7 +136,10 @@ class Run:
         """Rows in an order, from a place on."""
         branches = plan.fresh()
         statement = page_sql(branches, order, limit, after)
-        fetch = partial(self.tx.fetch, statement.sql, *branches[0].target.args)
+        args = branches[0].target.args
+        if not plan.driven:
+            await self.afford(statement.sql, args)
+        fetch = partial(self.tx.fetch, statement.sql, *args)
         return await (self._in_order(fetch) if statement.sorted else self.timed(fetch()))  # type: ignore[no-any-return]
 
     async def list(self, plan: Plan, columns: str, limit: int) -> Sequence[Any]:
@@ -130,6 +147,17 @@ class Run:
         branch = plan.fresh()[0]
         sql = list_sql(branch, columns, limit)
         return await self.timed(self.tx.fetch(sql, *branch.target.args))  # type: ignore[no-any-return]
+
+    async def planned(self, sql: str, args: Sequence[object]) -> dict[str, Any]:
+        """What PostgreSQL thinks of a statement."""
+        planned = await self.timed(self.tx.fetchval(f"explain (format json) {sql}", *args))
+        plan: dict[str, Any] = msgspec.json.decode(planned)[0]["Plan"]
+        return plan
+
+    async def afford(self, sql: str, args: Sequence[object]) -> None:
+        """Refuse a statement that would take too long before it has taken any time."""
+        if (await self.planned(sql, args))["Total Cost"] > CEILING:
+            raise Problem("too-costly", "this search would look at too much: add a criterion that an index can find")
 
     async def _in_order(self, fetch: Callable[[], Awaitable[Any]]) -> Any:
         """The result of a statement that reads an index in its order, whatever the planner thinks of sorting everything."""
@@ -147,10 +175,19 @@ class Run:
         """Whether a type has tables."""
         return await self.tools.tables.exist(self.tx, type)
 
+    def in_time(self) -> None:
+        """Refuse to go on when the time of the search is over."""
+        if self.tools.clock.monotonic() > self._deadline:
+            raise _too_long()
+
     async def timed(self, statement: Awaitable[Any]) -> Any:
         """The result of a statement, if it comes in time."""
         try:
             async with asyncio.timeout(self._deadline - self.tools.clock.monotonic()):
                 return await statement
         except TimeoutError:
-            raise Problem("too-costly", "this search takes longer than a search may: narrow it") from None
+            raise _too_long() from None
+
+
+def _too_long() -> Problem:
+    return Problem("too-costly", "this search takes longer than a search may: narrow it")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from penstock.store.search.candidates import CANDIDATES, satisfying, too_costly
 from penstock.store.search.plan import count_sql
 from penstock.store.search.run import Plan, Run
@@ -31,7 +29,10 @@ async def _counted(run: Run, part: Plan) -> int:
             raise too_costly()
         return len(found)
     branch = part.fresh()[0]
-    return int(await run.timed(run.tx.fetchval(count_sql(branch), *branch.target.args)))
+    sql = count_sql(branch)
+    if not part.driven:
+        await run.afford(sql, branch.target.args)
+    return int(await run.timed(run.tx.fetchval(sql, *branch.target.args)))
 
 
 async def _estimated(run: Run, part: Plan) -> int:
@@ -40,6 +41,5 @@ async def _estimated(run: Run, part: Plan) -> int:
     if few <= CANDIDATES:
         return few if part.exact else await _counted(run, part)
     branch = part.fresh()[0]
-    sql = count_sql(branch).replace("select count(*)", "explain (format json) select 1", 1)
-    planned = msgspec.json.decode(await run.timed(run.tx.fetchval(sql, *branch.target.args)))[0]["Plan"]["Plan Rows"]
-    return max(int(planned), few)
+    planned = await run.planned(count_sql(branch).replace("select count(*)", "select 1", 1), branch.target.args)
+    return max(int(planned["Plan Rows"]), few)
