@@ -101,13 +101,14 @@ def of_node(node: Node, type: str) -> Program:
 def places(expression: str, type: str) -> Callable[[dict[str, Any]], list[Place]]:
     """The function from a resource to the places of what an expression selects in it: ``("name", 0, "given", 1)``.
 
-    What is computed, and so has no place, is Problem("invalid").
+    What is computed or lies elsewhere, and so has no place, is Problem("invalid").
     """
     compiled = _compiled(expression, parse(expression), type, places=True)
 
     def find(focus: dict[str, Any]) -> list[Place]:
-        found = compiled.found(Item(focus, type))
-        if any(not isinstance(item, Item) for item in found):
+        whole = Item(focus, type)
+        found = compiled.found(whole)
+        if any(not isinstance(item, Item) or item.origin is not whole for item in found):
             raise Problem("invalid", "the expression computes values; it does not select elements", at=where(expression, 0))
         return [item.place for item in found]
 

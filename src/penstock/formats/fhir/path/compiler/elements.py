@@ -43,6 +43,8 @@ def has_extension(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
 
 def has_value(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     """Of one primitive: whether it has more than an id and extensions."""
+    if source.kind in ("data", "quantity data", "nothing"):
+        return Value("False", BOOLEAN, sure=True)
     if source.many:
         code = b.writer.let(f"len({source.code}) == 1 and {b.call(bags.has_value, f'{source.code}[0]')}")
         return Value(code, BOOLEAN, sure=True)
@@ -52,8 +54,7 @@ def has_value(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
         b.writer.use(runtime.Item)
         boxed = f"{source.code}.__class__ is not Item or {b.call(bags.has_value, source.code)}"
         return Value(b.writer.let(f"{source.code} is not None and ({boxed})"), BOOLEAN, sure=True)
-    known = source.kind not in ("data", "quantity data", "nothing")
-    return Value(b.writer.let(f"{source.code} is not None" if known else "False"), BOOLEAN, sure=True)
+    return Value(b.writer.let(f"{source.code} is not None"), BOOLEAN, sure=True)
 
 
 def get_value(b: Builder, source: Value, node: Call, scope: Scope) -> Value:

@@ -38,6 +38,14 @@ class Item:
         self.key = key
 
     @property
+    def origin(self) -> Item:
+        """What it was found in, in the end."""
+        item = self
+        while item.parent is not None:
+            item = item.parent
+        return item
+
+    @property
     def place(self) -> tuple[str | int, ...]:
         """The way to it from where the expression began."""
         return (*self.parent.place, *self.key) if self.parent else self.key
@@ -149,11 +157,11 @@ def only(items: Many) -> One:
 
 
 def truth(item: One) -> Truth:
-    """One boolean is itself, one item of another kind is true."""
+    """One boolean is itself, one item of another kind is true; a primitive that only has extensions says nothing."""
     value = bare(item)
     if type(value) is bool:
         return value
-    return None if item is None else True
+    return None if value is None else True
 
 
 def truth_of(items: Many) -> Truth:

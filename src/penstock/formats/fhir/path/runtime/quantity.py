@@ -101,5 +101,5 @@ def multiplied(left: Quantity, right: Quantity, number: Decimal, operator: str) 
     if operator == "/" and first == second:
         return Quantity(number)
     if first in ("1", ""):
-        return Quantity(number, second if operator == "." else f"1/({second})")
+        return Quantity(number, right.unit, right.calendar) if operator == "." else Quantity(number, f"1/({second})")
     return Quantity(number, f"({first}){operator}({second})")
