@@ -16,6 +16,7 @@ from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.batch import Item, State
 from penstock.store.change import Key
 from penstock.store.hashing import h64, prefix
+from penstock.store.search.condition import is_alone
 from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.match import matches
 from penstock.store.search.page import Search
@@ -40,11 +41,13 @@ def condition_of(item: Item, parameters: Parameters) -> Condition | None:
     if text is None:
         return None
     query = parse(change.type, text, parameters=parameters)
-    if not query.criteria or query.sort or query.cursor:
+    if not (query.criteria or query.conditions) or query.sort or query.cursor or query.includes or query.revincludes:
         raise Problem("invalid", "a conditional interaction has search criteria, and nothing else")
+    if not all(map(is_alone, query.conditions)):
+        raise Problem("not-supported", "a conditional interaction has criteria about the resource itself, not about what it is linked to")
     canonical = sorted((each.param, each.modifier, sorted(each.values)) for each in query.criteria)
-    bare = Query(query.type, query.criteria, count=2)
-    return Condition(bare, h64(f"{item.access.tenant}\x1f{change.type}\x1f{canonical!r}"))
+    bare = Query(query.type, query.criteria, query.conditions, count=2)
+    return Condition(bare, h64(f"{item.access.tenant}\x1f{change.type}\x1f{canonical!r}{query.conditions!r}"))
 
 
 async def resolve(tx: Tx, search: Search, asked: Mapping[int, tuple[Item, Condition]]) -> dict[int, Condition | Problem]:

@@ -8,6 +8,7 @@ import pytest
 
 from penstock.auth.access import Access, parse_scope
 from penstock.errors import Problem
+from penstock.store import Change
 from penstock.store.search import candidates, include, link
 from tests.unit.store.conftest import Shelf, patient_access
 
@@ -221,3 +222,15 @@ async def test_a_circle_of_includes_ends(shelf: Shelf) -> None:
     await shelf.put(organization("a", "A", "b"), organization("b", "B", "a"))
     assert await _brought(shelf, "Organization", "_id=a&_include:iterate=Organization:partof") == "Organization/b"
     assert await _brought(shelf, "Organization", "_id=a&_revinclude:iterate=Organization:*") == "Organization/b"
+
+
+async def test_a_condition_of_a_change_is_about_the_resource_itself(shelf: Shelf) -> None:
+    """A chain in it is refused, and never left out: another resource would be changed than the one that was meant."""
+    await shelf.put(*RESOURCES)
+    for query in ("patient.family=jane&code=a", "code=a&_has:Provenance:target:agent=Practitioner/gp", "_filter=patient.family eq jane"):
+        [outcome] = await shelf.write(Change("delete", "Observation", criteria=query))
+        assert isinstance(outcome, Problem) and outcome.code == "not-supported", query
+    [outcome] = await shelf.write(Change("delete", "Observation", criteria="_filter=code eq b and not (status eq draft)"))
+    assert outcome.id == "o2"
+    [outcome] = await shelf.write(Change("delete", "Observation", criteria="code=a&_include=Observation:subject"))
+    assert outcome.code == "invalid"

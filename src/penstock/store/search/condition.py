@@ -112,3 +112,13 @@ def links(condition: Condition) -> list[Open | Joined]:
         case Not(part):
             return links(part)
     return []
+
+
+def is_alone(condition: Condition) -> bool:
+    """Whether the resource alone decides a condition, without any other resource."""
+    match condition:
+        case And(parts) | Or(parts):
+            return all(map(is_alone, parts))
+        case Not(part):
+            return is_alone(part)
+    return not isinstance(condition, Chain | Has | Open | Joined)
