@@ -18,14 +18,14 @@ _NARROW = 3
 def compile(target: Target, criterion: Criterion) -> Fragment:
     """One of the texts is there, folded; what folding or cutting lost is checked again."""
     start = target.prefix(criterion.param)
+    if criterion.modifier == "contains":
+        return _contains(target, start, [_folded(value, criterion.param) for value in criterion.values])
     return either([within(target, start, value, criterion.param, criterion.modifier) for value in criterion.values])
 
 
 def within(target: Target, start: str, value: str, at: str, modifier: str = "") -> Fragment:
     """A text that lies under the prefix ``start``."""
     text = _folded(value, at)
-    if modifier == "contains":
-        return _contains(target, start, text)
     param, cut = target.add(h64(start), "int8"), text[:LONGEST]
     if modifier == "exact":
         condition = f"s.val = {target.add(cut, 'text')}"
@@ -35,11 +35,12 @@ def within(target: Target, start: str, value: str, at: str, modifier: str = "") 
     return target.in_side_table(f"s.param = {param} and {condition}", "str", exact=exact, narrow=len(text) >= _NARROW)
 
 
-def _contains(target: Target, start: str, text: str) -> Fragment:
-    """Somewhere in a text, or in a further piece of a long one: the texts of the parameter are read, from the index alone."""
+def _contains(target: Target, start: str, texts: list[str]) -> Fragment:
+    """Somewhere in a text, or in a further piece of a long one: the texts of the parameter are read once, from the index alone."""
     params = target.add([h64(start), h64(continued(start))], "int8[]")
-    condition = f"s.param = any({params}) and s.val like {target.add(_containing(text[:OVERLAP]), 'text')}"
-    return target.in_side_table(condition, "str", exact=len(text) <= OVERLAP, narrow=len(text) >= _NARROW)
+    patterns = target.add([_containing(text[:OVERLAP]) for text in texts], "text[]")
+    exact, narrow = max(map(len, texts)) <= OVERLAP, min(map(len, texts)) >= _NARROW
+    return target.in_side_table(f"s.param = any({params}) and s.val like any({patterns})", "str", exact=exact, narrow=narrow)
 
 
 def _containing(text: str) -> str:

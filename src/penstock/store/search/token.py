@@ -103,18 +103,17 @@ def any_code(target: Target, param: str, pairs: Iterable[Pair]) -> Fragment:
 
 
 def _unique(target: Target, param: str, pairs: list[Pair]) -> Fragment:
+    """Unique values by the ident table, those of one system together; every value of a system by the token of the system."""
     start = target.prefix(param)
-    return either([_value(target, start, system, value.lower() if holds_contacts(param) else value) for system, value in pairs])
-
-
-def _value(target: Target, start: str, system: str | None, value: str) -> Fragment:
-    """A unique value by the ident table; every value of a system by the token of the system."""
-    if not value:
-        return target.any_token([token(start, system or "", "")])
-    condition = f"s.val = {target.add(h64(start + value), 'int8')}"
-    if system is not None:
-        condition += f" and s.sys = {target.add(system_hash(system), 'int8')}"
-    return target.in_side_table(condition, "ident")
+    whole = [token(start, system or "", "") for system, value in pairs if not value]
+    found = [target.any_token(whole)] if whole else []
+    for system in dict.fromkeys(system for system, value in pairs if value):
+        values = [value.lower() if holds_contacts(param) else value for each, value in pairs if each == system and value]
+        condition = f"s.val = any({target.add([h64(start + value) for value in values], 'int8[]')})"
+        if system is not None:
+            condition += f" and s.sys = {target.add(system_hash(system), 'int8')}"
+        found.append(target.in_side_table(condition, "ident"))
+    return either(found)
 
 
 def _typed(target: Target, criterion: Criterion, written: str) -> Fragment:
