@@ -214,6 +214,7 @@ def send(
 def load(
     files: Annotated[list[Path], typer.Argument(help="NDJSON files of resources, or JSON Bundles; also .gz, .xz or .zst.")],
     data: Data = None,
+    site: Site = None,
     database: Postgres = None,
     processes: Annotated[int, typer.Option(help="Processes that load. [default: one for each core]", min=0, max=64)] = 0,
     errors: Annotated[Path | None, typer.Option(help="File for what was refused, one JSON object a line.")] = None,
@@ -224,7 +225,7 @@ def load(
     from penstock.workbench.load.told import Teller
 
     with Teller(files, errors) as teller:
-        loaded = load_files(read_settings(data=data, database=database), files, processes=processes, tell=teller.tell)
+        loaded = load_files(read_settings(data=data, site=site, database=database), files, processes=processes, tell=teller.tell)
     print(_json(loaded.told()) if as_json else f"{loaded.resources} resources in {loaded.seconds:.1f} s, {loaded.rate:,.0f}/s")
     if loaded.refused:
         _say(f"{loaded.refused} refused{'' if errors is None else f': see {errors}'}")

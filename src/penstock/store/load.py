@@ -12,7 +12,7 @@ from itertools import groupby
 
 from penstock.db import Tx, named_sql
 from penstock.errors import Problem
-from penstock.store.batch import Item, State, apply
+from penstock.store.batch import Item, State, Uphold, apply
 from penstock.store.body import Bodies
 from penstock.store.change import Written
 from penstock.store.compartment import SHARED
@@ -40,12 +40,12 @@ async def fresh(tx: Tx, tenant: str, keys: Sequence[tuple[str, str]]) -> set[int
     return found
 
 
-def create(item: Item, index: Index, rids: Rids) -> tuple[State, Written]:
+def create(item: Item, index: Index, uphold: Uphold, rids: Rids) -> tuple[State, Written]:
     """The first version of a resource."""
     change = item.change
     assert change.id is not None
     key = change.type, change.id
-    state = State(key, item.access.tenant, self_hash(item.access.tenant, *key), index=index)
+    state = State(key, item.access.tenant, self_hash(item.access.tenant, *key), index=index, uphold=uphold)
     return state, apply(state, item, rids)
 
 

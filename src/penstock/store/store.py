@@ -149,7 +149,7 @@ class Store(Reader):
         for number in sorted(new):
             try:
                 check(items[number])
-                state, outcomes[number] = load.create(items[number], self.index, self._rids)
+                state, outcomes[number] = load.create(items[number], self.index, self._uphold, self._rids)
                 states[state] = number
             except Exception as error:
                 outcomes[number] = explain(error)

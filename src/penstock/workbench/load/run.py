@@ -21,6 +21,7 @@ from penstock.errors import Problem
 from penstock.settings import Settings
 from penstock.store.load import analyze
 from penstock.workbench.load.files import batches
+from penstock.workbench.load.opened import Begun
 from penstock.workbench.load.worker import Done, Refused, begin, work
 
 #: Batches that wait for each process: while one is written the next is there.
@@ -64,7 +65,7 @@ def load_files(settings: Settings, paths: Sequence[Path], *, processes: int, tel
     loaded, started = Loaded(), time.monotonic()
     with _database(settings) as url:
         asyncio.run(_prepare(url))
-        for done in _deal(url, settings.log_level, paths, processes or os.cpu_count() or 1):
+        for done in _deal(Begun.of(settings, url), paths, processes or os.cpu_count() or 1):
             loaded.counts += done.counts
             loaded.refused += len(done.refused)
             for each in done.refused:
@@ -90,9 +91,9 @@ def _database(settings: Settings) -> Iterator[str]:
             embedded.stop()
 
 
-def _deal(url: str, level: str, paths: Sequence[Path], processes: int) -> Iterator[Done]:
+def _deal(begun: Begun, paths: Sequence[Path], processes: int) -> Iterator[Done]:
     """Every batch, worked by one of the processes. Fewer are in the air than memory could mind."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=begin, initargs=(url, level)) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=begin, initargs=(begun,)) as pool:
         waiting: set[Future[Done]] = set()
         try:
             for batch in batches(paths):

@@ -12,7 +12,7 @@ from penstock.api.fhir.links import names_of, relink
 from penstock.errors import Problem
 from penstock.formats.fhir import json
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.validate import require
+from penstock.formats.fhir.validate import require_sound
 
 Resource = dict[str, Any]
 
@@ -96,5 +96,5 @@ def _sound(resource: Resource) -> Resource:
         raise Problem("required", "a resource that is loaded has an id", at="Resource.id")
     if resource.get("resourceType") in _SEALED:
         raise Problem("not-supported", "resources of this type come through the API, which seals what is secret in them")
-    require(resource)
+    require_sound(resource)
     return resource

@@ -12,15 +12,16 @@ from typing import NamedTuple
 
 import uvloop
 
-from penstock import events, log
+from penstock import log
 from penstock.api.fhir.links import conditional_references, relink
 from penstock.auth.access import SYSTEM
-from penstock.clock import SystemClock
-from penstock.db import Database, Tx, connect
+from penstock.clock import Clock, SystemClock
+from penstock.db import Database, connect
 from penstock.errors import Problem
 from penstock.store import Cause, Change, Store, Written
 from penstock.store.batch import Item
 from penstock.workbench.load.files import Piece
+from penstock.workbench.load.opened import Begun, open_store
 from penstock.workbench.load.unpack import Resource, unpack
 
 #: Who caused the versions, as their events say.
@@ -57,10 +58,10 @@ class Done(NamedTuple):
 class Worker:
     """``found`` are the conditional references that were looked up."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, store: Store, clock: Clock) -> None:
         self._database = database
-        self._clock = SystemClock()
-        self._store = Store(_announce, clock=self._clock)
+        self._store = store
+        self._clock = clock
         self._found: dict[str, str] = {}
 
     async def load(self, batch: Sequence[Piece]) -> Done:
@@ -121,10 +122,6 @@ class Worker:
         return self._found[reference]
 
 
-async def _announce(tx: Tx, written: Sequence[Written], causes: Sequence[Cause], *, tenant: str) -> None:
-    await events.append(tx, written, list(causes), tenant=tenant)
-
-
 def _refused(place: Place, problem: Problem) -> Refused:
     return Refused(place, problem.code, problem.text, problem.at)
 
@@ -135,13 +132,18 @@ _runner: asyncio.Runner | None = None
 _worker: Worker | None = None
 
 
-def begin(url: str, level: str) -> None:
+def begin(begun: Begun) -> None:
     """Connect; called once in each process."""
     global _runner, _worker
     gc.set_threshold(200_000, 20, 100)  # resources hold no cycles: looking for them is rarely worth it
-    log.configure(level)
+    log.configure(begun.log_level)
     _runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-    _worker = Worker(_runner.run(connect(url, size=2, timeout_s=600)))
+    _worker = _runner.run(_opened(begun))
+
+
+async def _opened(begun: Begun) -> Worker:
+    database, clock = await connect(begun.url, size=3, timeout_s=600), SystemClock()
+    return Worker(database, await open_store(begun.settings(), database, clock), clock)
 
 
 def work(batch: Sequence[Piece]) -> Done:
