@@ -56,12 +56,12 @@ class Client:
                 return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
-                raise _refusal(error.code, error.read()) from None
+                raise refusal(error.code, error.read()) from None
         except OSError as error:
             raise Problem("transient", "the program does not answer") from error
 
 
-def _refusal(status: int, body: bytes) -> Problem:
+def refusal(status: int, body: bytes) -> Problem:
     """The Problem in an answer (RFC 9457, or an OperationOutcome); of an answer that holds none, only the status is known."""
     try:
         answer = json.loads(body)
