@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Json
+from penstock.terminology.listing import Entry, Listing, entries
 from penstock.terminology.shown import Manner, declarations, show
-from penstock.terminology.valueset import Entry, Listing, ValueSet, entries
+from penstock.terminology.valueset import ValueSet
 
 #: Codes that one answer holds at most.
 MOST = 20_000

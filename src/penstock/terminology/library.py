@@ -6,13 +6,12 @@ definitions, pins versions or asks for supplements gets a short-lived one over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.canonical import Canonicals, Shelf
-from penstock.formats.fhir.validate import check
 from penstock.terminology.codesystem import CodeSystem, canonical
 from penstock.terminology.composing import compile_value_set, supplements_of
 from penstock.terminology.concept import Json
@@ -21,17 +20,17 @@ from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
 from penstock.terminology.grammar import GRAMMARS
 from penstock.terminology.lists import COUNTRIES, CURRENCIES, listed
 from penstock.terminology.published import published
+from penstock.terminology.shape import is_sound
 from penstock.terminology.valueset import System, ValueSet
 
 #: Concepts that are kept compiled; when there are more, all are forgotten and compiled again as they are asked for.
 _CONCEPTS = 500_000
 #: Code systems that say nothing about which codes there are.
 _NO_CODES = ("not-present", "supplement")
+#: Concept maps that are kept compiled.
+_MAPS = 256
 #: How deep value sets may be made of value sets.
 _DEPTH = 32
-
-
-_Made = TypeVar("_Made")
 
 
 class Pins(NamedTuple):
@@ -75,6 +74,7 @@ class Library:
         self._systems: dict[tuple[str, str | None, tuple[str, ...]], System | None] = {}
         self._sets: dict[str, ValueSet | Problem] = {}
         self._compiling: list[str] = []
+        self._maps: dict[str, ConceptMap | None] = {}
         self._heads: list[_Head] | None = None
         self._concepts = 0
 
@@ -102,6 +102,12 @@ class Library:
     def _find_here(self, type: str, url: str) -> Json | None:
         return next((found for each in self._sources if (found := each.find(type, url)) is not None), None)
 
+    def _sound(self, resource: Json) -> Json:
+        """A definition that is written as it must be; R4's own are."""
+        if self._above is not None and not is_sound(resource):
+            raise Problem("structure", "a definition that is needed for this is not written as FHIR says")
+        return resource
+
     def system(self, url: str, version: str | None = None, supplements: tuple[str, ...] = ()) -> System | None:
         """The code system in the version that is asked for, with what supplements add; None where it is not here."""
         version = self._pins.choose(url, version)
@@ -115,29 +121,33 @@ class Library:
         found = dict(self._above.systems()) if self._above is not None else {url: [] for url in (*GRAMMARS, COUNTRIES, CURRENCIES)}
         for source in self._sources:
             for each in source.all("CodeSystem"):
-                if each.get("content") not in _NO_CODES:
+                if each.get("content") not in _NO_CODES and is_sound(each):
                     found[each["url"]] = sorted({*found.get(each["url"], ()), each.get("version", "")})
         return dict(sorted(found.items()))
 
     def concept_map(self, url: str) -> ConceptMap | None:
         """The map of a URL; None where it is not here."""
-        found = self.find("ConceptMap", url)
-        return None if found is None else ConceptMap(found)
+        if url not in self._maps:
+            found = self.find("ConceptMap", url)
+            if len(self._maps) >= _MAPS:
+                self._maps.clear()
+            self._maps[url] = None if found is None else ConceptMap(self._sound(found))
+        return self._maps[url]
 
     def maps_from(self, system: str | None, source: str | None, target: str | None) -> list[ConceptMap]:
         """The maps that map a system, or any; as far as they are given, from one value set and to another."""
         fitting = [
             each.canonical
-            for each in self._maps()
+            for each in self._known_maps()
             if (system is None or system in each.systems) and source in (None, each.source) and target in (None, each.target)
         ]
         return [found for each in fitting if (found := self.concept_map(each)) is not None]
 
-    def _maps(self) -> list[_Head]:
+    def _known_maps(self) -> list[_Head]:
         if self._heads is None:
-            found = {canonical(each): _head(each) for source in self._sources for each in source.all("ConceptMap")}
+            found = {canonical(each): _head(each) for source in self._sources for each in source.all("ConceptMap") if is_sound(each)}
             if self._above is not None:
-                found = {each.canonical: each for each in self._above._maps()} | found
+                found = {each.canonical: each for each in self._above._known_maps()} | found
             self._heads = list(found.values())
         return self._heads
 
@@ -161,7 +171,7 @@ class Library:
     def _compile(self, resource: Json) -> ValueSet | Problem:
         """What is wrong with a definition is remembered too."""
         try:
-            return self._guarded(resource)
+            return self._guarded(self._sound(resource))
         except Problem as problem:
             if self._compiling:
                 raise
@@ -177,7 +187,7 @@ class Library:
         try:
             for each in supplements_of(resource):
                 self._supplement(each)
-            return _compiled(resource, lambda: compile_value_set(resource, self))
+            return compile_value_set(resource, self)
         finally:
             self._compiling.pop()
 
@@ -188,14 +198,14 @@ class Library:
             return self._above.system(url, version)
         found = self.find("CodeSystem", asked)
         if found is not None and found.get("content") not in _NO_CODES:
-            return _compiled(found, lambda: CodeSystem(found, added))
+            return CodeSystem(self._sound(found), added)
         return GRAMMARS.get(url) or listed(url)
 
     def _supplement(self, url: str) -> Json:
         found = self.find("CodeSystem", url)
         if found is None or found.get("content") != "supplement":
             raise Problem("not-found", "a supplement that is needed is not known here", detail=at(NOT_FOUND))
-        return found
+        return self._sound(found)
 
     def _keep_system(self, key: tuple[str, str | None, tuple[str, ...]], system: System | None) -> None:
         size = len(system) if isinstance(system, CodeSystem) else 1
@@ -210,16 +220,6 @@ class Library:
         bare, _, version = url.partition("|")
         chosen = self._pins.choose(bare, version or None)
         return f"{bare}|{chosen}" if chosen else bare
-
-
-def _compiled(resource: Json, make: Callable[[], _Made]) -> _Made:
-    """What is made of a definition. Packages are not validated when they are loaded: one that is not FHIR is found here."""
-    try:
-        return make()
-    except (AttributeError, KeyError, TypeError, ValueError):
-        if check(resource):
-            raise Problem("structure", "a definition that is needed for this is not written as FHIR says") from None
-        raise
 
 
 def _head(resource: Json) -> _Head:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import CONCEPT_PROPERTIES, STANDARDS_STATUS, Designation, Json, Property, value_of
 from penstock.terminology.languages import Languages, choose, names
-from penstock.terminology.valueset import Entry
+from penstock.terminology.listing import Entry
 
 _HL7 = "http://hl7.org/fhir/StructureDefinition/"
 _R5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ValueSet.expansion."

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from penstock.errors import Problem
 from penstock.formats.fhir.canonical import Canonicals
 from penstock.terminology.codesystem import CodeSystem
-from penstock.terminology.concept import Json
+from penstock.terminology.concept import Concept, Json
 from penstock.terminology.expansion import Wanted, expand
 from penstock.terminology.library import Library, Pins, of_r4
-from penstock.terminology.valueset import Listing, entries
+from penstock.terminology.listing import Listing, entries
 
 #: A value set that is asked for as a whole has at most so many codes.
 _WHOLE = 200_000
@@ -78,19 +78,21 @@ class Terminology:
 
     def subsumed(self, system: str, code: str) -> frozenset[str] | None:
         """A code and all below it; None where the system or the code is not known here."""
-        found = self.library().system(system)
-        concept = found.find(code) if isinstance(found, CodeSystem) else None
-        if not isinstance(found, CodeSystem) or concept is None:
-            return None
-        return frozenset(found.below(concept.code))
+        found = self._found(system, code)
+        return None if found is None else frozenset(found[0].below(found[1].code))
 
     def subsuming(self, system: str, code: str) -> frozenset[str] | None:
         """A code and all above it; None where the system or the code is not known here."""
-        found = self.library().system(system)
-        concept = found.find(code) if isinstance(found, CodeSystem) else None
-        if not isinstance(found, CodeSystem) or concept is None:
+        found = self._found(system, code)
+        return None if found is None else frozenset(found[0].above(found[1].code))
+
+    def _found(self, system: str, code: str) -> tuple[CodeSystem, Concept] | None:
+        try:
+            found = self.library().system(system)
+        except Problem:
             return None
-        return frozenset(found.above(concept.code))
+        concept = found.find(code) if isinstance(found, CodeSystem) else None
+        return (found, concept) if isinstance(found, CodeSystem) and concept is not None else None
 
     def codes(self, value_set: str) -> frozenset[tuple[str, str]] | None:
         """Every (system, code) of a value set; None where they cannot be listed, or not all are known here."""

@@ -124,7 +124,7 @@ def test_sets_that_are_made_of_the_same_sets_over_and_over_take_no_time() -> Non
         {"property": "concept", "op": "is-a"},
         {"property": "concept", "value": "dog"},
         {"op": "is-a", "value": "dog"},
-        {"property": "concept", "op": "is-a", "value": 7},
+        {"property": "concept", "op": "is-a", "_value": {"extension": []}},
     ],
 )
 def test_a_filter_that_lacks_something_is_told_with_its_place(row: dict[str, Any]) -> None:
@@ -139,6 +139,7 @@ def test_a_filter_that_lacks_something_is_told_with_its_place(row: dict[str, Any
     [
         {"resourceType": "ValueSet", "url": VS + "a", "compose": "everything"},
         {"resourceType": "ValueSet", "url": VS + "a", "compose": {"include": [7]}},
+        {"resourceType": "ValueSet", "url": VS + "a", "compose": {"include": [{"system": ["not", "one"]}]}},
         {"resourceType": "ValueSet", "url": VS + "a", "compose": {"include": [{"system": ANIMALS, "concept": [7]}]}},
     ],
 )
