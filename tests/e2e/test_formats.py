@@ -241,6 +241,13 @@ def test_what_is_not_mapped_is_406_with_the_list_of_what_is(client: httpx.Client
     assert refused.status_code == 406 and refused.json()["issue"][0]["expression"] == ["Encounter.statusHistory"]
 
 
+def test_a_resource_is_converted_without_being_stored(client: httpx.Client) -> None:
+    as_xml = client.post("/fhir/$convert", json=ENCOUNTER, headers={"accept": XML})
+    assert xml.decode(as_xml.content) == ENCOUNTER
+    as_r5 = client.post("/fhir/$convert", content=as_xml.content, headers={"content-type": XML, "accept": f"{JSON}; fhirVersion=5.0"})
+    assert as_r5.status_code == 200 and as_r5.json()["actualPeriod"] == ENCOUNTER["period"]
+
+
 def test_what_changes_something_is_answered_in_the_version_that_is_served(client: httpx.Client, url: str) -> None:
     accept = {"accept": f"{JSON}; fhirVersion=5.0"}
     assert client.put(url, json=PATIENT | {"id": url.rpartition("/")[2], "gender": "female"}, headers=accept).status_code == 406

@@ -22,6 +22,8 @@ from penstock.formats.fhir import json, summary, versions, xml
 _SIMPLE = (None, b"*/*", b"application/fhir+json", b"application/json")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _ABOUT_FORM = re.compile("_(?:format|pretty|summary|elements)|%5[Ff]")
+#: What is posted and changes nothing.
+_READS = ("/_search", "/$convert")
 _RETURNS = ("minimal", "representation", "OperationOutcome")
 
 
@@ -66,7 +68,7 @@ def _form(request: Request, pairs: list[tuple[str, str]]) -> Form:
     accept = request.header(b"accept")
     if binary.reads(request.method, request.path):
         return binary.form_of_read(accept, pairs)
-    reads = request.method in ("GET", "HEAD") or request.path.endswith("/_search")
+    reads = request.method in ("GET", "HEAD") or request.path.endswith(_READS)
     return form_of(accept, pairs, FORMATS.get(_media(request.header(b"content-type") or "")), reads=reads)
 
 
