@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.path import compile, flow, parse, program
+from penstock.formats.fhir.path.compiler.writer import Writer
+from penstock.formats.fhir.path.generate import emit
 from penstock.formats.fhir.path.nodes import Binary, Call, Constant, Index, Literal, Member, Node, Quantity, TypeTest, Unary, Variable
 from penstock.formats.fhir.path.runtime.logic import both, either, implies, one_only
 from penstock.formats.fhir.path.runtime.tree import refers
@@ -16,11 +18,18 @@ PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "active": True,
     "name": [
-        {"use": "official", "family": "Chalmers", "given": ["Peter", None, "James"]},
+        {
+            "use": "official",
+            "family": "Chalmers",
+            "given": ["Peter", None, "James"],
+            "_given": [None, None, {"extension": [{"url": "http://g", "valueString": "y"}]}],
+        },
         {"use": "usual", "given": ["Jim"]},
     ],
     "telecom": [{"system": "phone", "value": "1", "use": "work"}, {"system": "email", "value": "a@b"}, {"value": "?"}],
     "deceasedDateTime": "2020",
+    "_deceasedDateTime": {"extension": [{"url": "http://d", "valueString": "x"}]},
+    "_gender": {"id": "b"},
     "generalPractitioner": [
         {"reference": "Practitioner/1"},
         {"reference": "http://x/fhir/Organization/2/_history/3"},
@@ -128,6 +137,46 @@ def test_an_expression_that_fans_out_too_far_is_refused(monkeypatch: pytest.Monk
     with pytest.raises(Problem) as caught:
         flow.flows(parse("Patient.extension.value"), "Patient")
     assert caught.value.code == "too-costly"
+
+
+def walked(expression: str) -> list[Any]:
+    """What search finds: the items at the ends of the flows."""
+    writer, found = Writer(), []
+    writer.names["found"] = found
+    walks = [(each, lambda writer, value, type: writer.line(f"found.append({value})")) for each in flow.flows(parse(expression), "Patient")]
+    emit(writer, "patient", walks)
+    writer.function("walk", "patient")(PATIENT)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("Patient.name.given", ["Peter", "James", "Jim"]),
+        ("Patient.name.select(given)", ["Peter", "James", "Jim"]),
+        ("Patient.name.select(family | given).distinct()", ["Chalmers", "Peter", "James", "Jim"]),
+        ("Patient.name.family.union(Patient.name.use)", ["Chalmers", "official", "usual"]),
+        ("Patient.name.where(given.count() > 1 and use.exists()).family", ["Chalmers"]),
+        ("Patient.name.where(use = 'old' or given.first().startsWith('J')).use", ["usual"]),
+        ("Patient.telecom.where(use != 'home').value", ["1"]),
+        ("Patient.deceased.extension('http://d').value", ["x"]),
+        ("Patient.name.given.extension.where(url = 'http://g').value.ofType(string)", ["y"]),
+        ("Patient.gender.id", ["b"]),
+        ("Patient.name.given.count() = 3", [True]),
+        ("Patient.active and Patient.name.exists()", [True]),
+        ("Patient.deceased.toString()", ["2020"]),
+        ("Patient.birthDate.toDateTime()", []),
+    ],
+)
+def test_search_walks_where_it_can_and_computes_what_it_must(expression: str, expected: list[Any]) -> None:
+    assert walked(expression) == expected
+
+
+def test_search_cannot_say_the_type_of_everything() -> None:
+    for expression in ("Patient.children()", "iif(Patient.active, 1, 'a')"):
+        with pytest.raises(Problem) as caught:
+            flow.flows(parse(expression), "Patient")
+        assert caught.value.code == "not-supported"
 
 
 def test_the_text_of_an_expression_never_becomes_code() -> None:

@@ -235,6 +235,22 @@ def test_value_sets_and_profiles_are_asked_of_the_caller() -> None:
     assert caught.value.code == "not-found"
 
 
+def test_codes_are_subsumed_as_the_caller_knows() -> None:
+    coded = {**OBSERVATION, "category": [{"coding": [{"code": "a"}]}]}
+    env = {"subsumes": lambda above, below: len(above["coding"]) >= len(below["coding"])}
+    assert ask("code.subsumes(category.first())", coded, **env) == [True]
+    assert ask("code.subsumedBy(bodySite)", coded, **env) == []
+    assert ask("code.subsumes(code)", coded) == []
+
+
+def test_modifier_extensions_must_be_known() -> None:
+    modified = {**PATIENT, "modifierExtension": [{"url": "http://m", "valueBoolean": True}]}
+    assert ask("checkModifiers('http://m').active", modified) == [True]
+    with pytest.raises(Problem) as caught:
+        ask("checkModifiers('http://other').active", modified)
+    assert caught.value.code == "business-rule"
+
+
 def test_variables_time_and_traces_come_from_the_caller() -> None:
     heard: list[tuple[str, list[Any]]] = []
     now = datetime(2026, 3, 4, 5, 6, 7, 8000, tzinfo=UTC)

@@ -144,7 +144,7 @@ def _property(flow: Flow, name: str) -> tuple[Flow, ...]:
         return (Flow((*flow.steps, GetAny(name)), ANY),)
     definition = r4().type(flow.type)
     if definition and definition.kind == "primitive" and name in ("extension", "id"):
-        raise Problem("not-supported", "the extensions and id of a primitive are not supported")
+        return _property(_beside(flow), name)
     element = definition.elements.get(name) if definition else None
     found: tuple[Element, ...] = ()
     if definition and name in definition.choices:
@@ -163,15 +163,21 @@ def _extension(source: Node | None, arguments: tuple[Node, ...], type: str) -> t
     (url,) = _exactly(1, arguments)
     if not isinstance(url, Literal) or not isinstance(url.value, str):
         raise Problem("not-supported", "extension() takes a URL in quotes")
-    return tuple(Flow((*flow.steps, WithUrl(url.value)), "Extension") for flow in flows(source, type) if _has_extensions(flow.type))
+    return tuple(Flow((*_holding(flow).steps, WithUrl(url.value)), "Extension") for flow in flows(source, type))
 
 
-def _has_extensions(type: str) -> bool:
-    """A primitive's extensions lie beside it in JSON; walking to them is not part of this subset."""
-    definition = r4().type(type)
-    if definition is None or definition.kind == "primitive":
-        raise Problem("not-supported", "the extensions and id of a primitive are not supported")
-    return True
+def _holding(flow: Flow) -> Flow:
+    """The flow to what holds the extensions of its items."""
+    definition = r4().type(flow.type)
+    return _beside(flow) if definition and definition.kind == "primitive" else flow
+
+
+def _beside(flow: Flow) -> Flow:
+    """The id and extensions of a primitive lie beside it in JSON."""
+    last = flow.steps[-1] if flow.steps else None
+    if not isinstance(last, Get):
+        raise Problem("not-supported", "the extensions and id of what is left of a path's primitives are not supported")
+    return Flow((*flow.steps[:-1], Get(f"_{last.name}", last.many, True)), "Element")
 
 
 def _of_type_call(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
@@ -199,6 +205,22 @@ def _of_type(source: Node | None, wanted: str, type: str) -> tuple[Flow, ...]:
     if r4().type(wanted) is None and not wanted.startswith("System."):
         raise Problem("invalid", "the expression names a type that R4 does not have")
     return tuple(found)
+
+
+def _select(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    (projection,) = _exactly(1, arguments)
+    before = flows(source, type)
+    return tuple(Flow((*flow.steps, *inner.steps), inner.type) for flow in before for inner in flows(projection, flow.type))
+
+
+def _union(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    (other,) = _exactly(1, arguments)
+    return flows(source, type) + flows(other, type)
+
+
+def _unchanged(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
+    """What search does not tell apart: it finds a value once, in no order."""
+    return flows(source, type)
 
 
 def _first(source: Node | None, arguments: tuple[Node, ...], type: str) -> tuple[Flow, ...]:
@@ -240,6 +262,12 @@ def _computed(node: Node, type: str) -> tuple[Flow, ...]:
 
 _WALKS = {
     "where": _where,
+    "select": _select,
+    "union": _union,
+    "combine": _union,
+    "distinct": _unchanged,
+    "sort": _unchanged,
+    "trace": _unchanged,
     "extension": _extension,
     "ofType": _of_type_call,
     "as": _of_type_call,

@@ -84,6 +84,29 @@ def conforms_to(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     return Value(b.writer.let(f"None if {one.code} is None or {profile.code} is None else {made}"), BOOLEAN)
 
 
+def subsumes(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
+    """Whether a code is the other, or above it."""
+    return _above(b, b.one(source), b.one(b.build(node.arguments[0], scope)))
+
+
+def subsumed_by(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
+    return _above(b, b.one(b.build(node.arguments[0], scope)), b.one(source))
+
+
+def _above(b: Builder, above: Value, below: Value) -> Value:
+    if NOTHING in (above.type, below.type):
+        return EMPTY
+    made = f"env.subsumes({b.call(runtime.bare, above.code)}, {b.call(runtime.bare, below.code)})"
+    return Value(b.writer.let(f"None if {above.code} is None or {below.code} is None else {made}"), BOOLEAN)
+
+
+def check_modifiers(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
+    """What it is called on, if it has no modifier extensions but the ones that are named."""
+    allowed = [needed(b, b.build(each, scope, "value"), "string").code for each in node.arguments]
+    b.writer.line(b.call(tree.check_modifiers, b.sequence(source), f"({''.join(f'{code}, ' for code in allowed)})"))
+    return source
+
+
 def member_of(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     one, url = b.one(source), needed(b, b.build(node.arguments[0], scope, "value"), "string")
     if NOTHING in (one.type, url.type):

@@ -27,6 +27,10 @@ def _unknown(value: Any, url: str) -> bool | None:
     return None
 
 
+def _incomparable(above: Any, below: Any) -> bool | None:
+    return None
+
+
 def _unheard(name: str, items: list[Any]) -> None:
     return None
 
@@ -36,7 +40,8 @@ class Env:
     """``resource`` is the resource that holds the focus, ``root`` the one that holds it as contained; both are the focus by default.
 
     ``resolve`` gives the resource of a reference (contained ones and entries of a Bundle are found without it), ``member_of`` says whether
-    a code, Coding or CodeableConcept is in a value set, ``conforms_to`` whether data follow a profile: None means that it is not known.
+    a code, Coding or CodeableConcept is in a value set, ``subsumes`` whether the first of two Codings or CodeableConcepts is the other or
+    above it, ``conforms_to`` whether data follow a profile: None means that it is not known.
     ``now`` is the moment that ``now()`` and ``today()`` give. ``trace`` hears what ``trace()`` says. ``steps`` bounds the work.
     """
 
@@ -45,6 +50,7 @@ class Env:
     resolve: Callable[[str], Resource | None] = _nothing
     member_of: Callable[[Any, str], bool | None] = _unknown
     conforms_to: Callable[[Any, str], bool | None] = _unknown
+    subsumes: Callable[[Any, Any], bool | None] = _incomparable
     variables: Mapping[str, Any] = field(default_factory=dict)
     now: datetime | None = None
     trace: Callable[[str, list[Any]], None] = _unheard

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, r4
 from penstock.formats.fhir.path.runtime.env import Run
 from penstock.formats.fhir.path.runtime.items import Item, Many, bare, boxes, line, resource
@@ -143,6 +144,15 @@ def all_beside(values: Any, extras: Any, type: str) -> list[Any]:
 def extensions(run: Run, items: Many, url: str) -> list[Any]:
     """``extension(url)`` of items of any type."""
     return [found for found in members(run, items, "extension") if isinstance(found.value, dict) and found.value.get("url") == url]
+
+
+def check_modifiers(items: Many, allowed: tuple[str, ...]) -> None:
+    """Refuses what a modifier extension changes that is not among those allowed."""
+    for item in items:
+        value = bare(item)
+        for extension in (value.get("modifierExtension") or ()) if isinstance(value, dict) else ():
+            if extension.get("url") not in allowed:
+                raise Problem("business-rule", "an element has a modifier extension that the expression does not allow")
 
 
 def resolve(run: Run, items: Many) -> list[Any]:
