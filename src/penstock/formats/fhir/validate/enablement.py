@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from penstock.formats.fhir.validate.profile.compare import below
@@ -16,15 +15,11 @@ def value_in(holder: Json, prefix: str) -> tuple[str, Any] | None:
     return next(((name.removeprefix(prefix), each) for name, each in holder.items() if name.startswith(prefix)), None)
 
 
-@dataclass(frozen=True, slots=True)
 class Enablement:
-    """The answers of a response by linkId."""
+    """The answers of a response by linkId, found once for each place that is asked about."""
 
-    response: Json
-
-    @classmethod
-    def of(cls, response: Json) -> Enablement:
-        return cls(response)
+    def __init__(self) -> None:
+        self._answers: dict[int, dict[Any, list[Any]]] = {}
 
     def enabled(self, question: Json, lineage: tuple[Json, ...]) -> bool:
         """Whether an item is asked: all or any of its conditions hold, each for the nearest item that it asks about."""
@@ -35,7 +30,7 @@ class Enablement:
         return any(verdicts) if question.get("enableBehavior") == "any" else all(verdicts)
 
     def _holds(self, condition: Json, lineage: tuple[Json, ...]) -> bool:
-        answers = self._answers(condition.get("question"), lineage)
+        answers = self._given(condition.get("question"), lineage)
         wanted = value_in(condition, "answer")
         operator = condition.get("operator")
         if operator == "exists":
@@ -43,13 +38,22 @@ class Enablement:
         test = _OPERATORS.get(str(operator))
         return wanted is not None and test is not None and any(test(answer, wanted[1]) for answer in answers)
 
-    def _answers(self, name: Any, lineage: tuple[Json, ...]) -> list[Any]:
+    def _given(self, name: Any, lineage: tuple[Json, ...]) -> list[Any]:
         """Those of the nearest place around the item that has any."""
         for holder in reversed(lineage):
-            found = [answer for item in _items(holder) if item.get("linkId") == name for answer in item.get("answer", ())]
-            if found:
-                return [value[1] for answer in found if (value := value_in(answer, "value")) is not None]
+            if id(holder) not in self._answers:
+                self._answers[id(holder)] = _by_name(holder)
+            if found := self._answers[id(holder)].get(name):
+                return found
         return []
+
+
+def _by_name(holder: Json) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for item in _items(holder):
+        values = [value[1] for answer in item.get("answer", ()) if (value := value_in(answer, "value")) is not None]
+        found.setdefault(item.get("linkId"), []).extend(values)
+    return found
 
 
 def _items(holder: Json) -> Iterator[Json]:

@@ -15,7 +15,7 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Element, Invariant, TypeDef, r4
 from penstock.formats.fhir.path import Env, parse, program
 from penstock.formats.fhir.validate.errata import expression_of
-from penstock.formats.fhir.validate.native import NATIVE
+from penstock.formats.fhir.validate.native import HELD, NATIVE, ids_held
 from penstock.formats.fhir.validate.specialise import TRUE, specialise
 
 #: Says whether a rule holds; None when it does not say.
@@ -40,7 +40,12 @@ _MOST_SHAPES = 500
 
 def visit(resource: dict[str, Any], env: Env, *, warnings: bool) -> list[Broken]:
     """What a resource and all that it holds break; ``warnings`` also of the rules that only warn."""
-    return of_type(resource["resourceType"], (), warnings)(resource, env) or []
+    return of_type(resource["resourceType"], (), warnings)(resource, _holding(env, resource)) or []
+
+
+def _holding(env: Env, root: dict[str, Any]) -> Env:
+    """The environment of a resource that may contain others."""
+    return replace(env, variables={HELD: ids_held(root)}) if "contained" in root else env
 
 
 def words(broken: Broken) -> str:
@@ -144,7 +149,8 @@ def _resource(contained: bool, warnings: bool) -> Visit:
     """A resource in another has its own ``%resource``; ``%rootResource`` is its container's only where it is contained in it."""
 
     def visit(value: Any, env: Env) -> list[Broken] | None:
-        inner = replace(env, resource=value, root=env.root if contained else value)
+        own = replace(env, resource=value)
+        inner = own if contained else _holding(replace(own, root=value, variables={}), value)
         return of_type(value["resourceType"], (), warnings)(value, inner)
 
     return visit

@@ -49,8 +49,7 @@ def check_response(item: Item, world: World) -> list[Issue]:
     questionnaire = world.questionnaire(url)
     if questionnaire is None:
         return [Issue("warning", "not-found", "the questionnaire is not known here", f"{item.at}.questionnaire", "questionnaire")]
-    enablement = Enablement.of(item.value)
-    walk = _Walk(world, enablement, item.value.get("status") in COMPLETE, [])
+    walk = _Walk(world, Enablement(), item.value.get("status") in COMPLETE, [])
     walk.items(questionnaire, item.value, item.at, (item.value,))
     return walk.issues
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,22 +41,27 @@ class Entries:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The resource that is being looked at, what contains it, the entries of the Bundle around it, and its own if it is a Bundle."""
+    """The resource that is being looked at, what contains it, the entries of the Bundle around it, and its own if it is a Bundle.
+
+    ``held`` are the resources that ``root`` contains, by id.
+    """
 
     resource: Resource
     root: Resource
     around: Entries | None = None
     own: Entries | None = None
+    held: Mapping[Any, Resource] = field(default_factory=dict)
 
     @classmethod
     def of(cls, resource: Resource, around: Entries | None = None) -> Place:
         """The place of a resource that is contained in none."""
-        return cls(resource, resource, around, Entries.of(resource) if resource.get("resourceType") == "Bundle" else None)
+        own = Entries.of(resource) if resource.get("resourceType") == "Bundle" else None
+        return cls(resource, resource, around, own, {each.get("id"): each for each in reversed(resource.get("contained", ()))})
 
     def inside(self, resource: Resource) -> Place:
         """The place of a resource that is contained here, or an entry here, or anything else that holds itself."""
-        if any(each is resource for each in self.root.get("contained", ())):
-            return Place(resource, self.root, self.around)
+        if self.held.get(resource.get("id")) is resource:
+            return Place(resource, self.root, self.around, None, self.held)
         return Place.of(resource, self.own or self.around)
 
     def absolute(self, text: str) -> str | None:
@@ -70,7 +76,7 @@ class Place:
     def contained(self, id: str) -> Resource | None:
         if not id:
             return self.root
-        return next((each for each in self.root.get("contained", ()) if isinstance(each, dict) and each.get("id") == id), None)
+        return self.held.get(id)
 
     def matches(self, text: str) -> list[Resource]:
         """What a reference finds among what is contained and the entries around it."""

@@ -30,7 +30,7 @@ Resource = dict[str, Any]
 
 _MARKUP = re.compile(r"</?[A-Za-z!]")
 #: Elements that one validation visits. A Bundle of 5,000 resources has about half a million.
-MOST_STEPS = 5_000_000
+MOST_STEPS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +237,8 @@ class Run:
             return False
         return any(each is item.value or (not isinstance(each, dict) and each == item.value) for each in found)
 
-    def spend(self) -> None:
-        self._left -= 1
+    def spend(self, steps: int = 1) -> None:
+        self._left -= steps
         if self._left < 0:
             raise Problem("too-costly", "the resource takes too much work to validate")
 

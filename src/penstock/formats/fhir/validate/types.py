@@ -20,7 +20,9 @@ from penstock.formats.fhir.validate.primitives import TESTS
 PRIMITIVES = {**TESTS, "xhtml": xhtml}
 
 Names = tuple[str, ...]
-_Plan = tuple[tuple[tuple[str, Test], ...], tuple[tuple[str, Test], ...], list[Found] | None]
+#: Name of a property, its step in a FHIRPath, its test.
+_Member = tuple[str, str, Test]
+_Plan = tuple[tuple[_Member, ...], tuple[_Member, ...], list[Found] | None]
 
 #: Shapes remembered for a type, flawless ones only: property names come from outside.
 _MOST_SHAPES = 500
@@ -54,12 +56,12 @@ def of_type(name: str) -> Test:
                 if len(shapes) >= _MOST_SHAPES:
                     shapes.clear()
                 shapes[names] = plan
-        for name, inner in values:
+        for name, step, inner in values:
             if (more := inner(value[name])) is not None:
-                found = under(found, "." + name, more)
-        for name, inner in siblings:
+                found = under(found, step, more)
+        for name, step, inner in siblings:
             if (more := inner((value[name], value["_" + name]))) is not None:
-                found = under(found, "." + name, more)
+                found = under(found, step, more)
         return found
 
     return test
@@ -81,10 +83,15 @@ def _plan(definition: TypeDef, names: Names) -> _Plan:
     together = {name for name in names if name in known and known[name].primitive and known[name].many and "_" + name in names}
     alone = [name for name in names if name in known and name not in together and name.removeprefix("_") not in together]
     return (
-        tuple((name, _of_element(known[name])) for name in alone),
-        tuple((name, _aligned(known[name])) for name in sorted(together)),
+        tuple((name, _step(known[name]), _of_element(known[name])) for name in alone),
+        tuple((name, _step(known[name]), _aligned(known[name])) for name in sorted(together)),
         _misshapen(definition, names) or None,
     )
+
+
+def _step(element: Element) -> str:
+    """``.value`` for ``valueQuantity`` and ``_valueString``: FHIRPath knows elements, not properties of JSON."""
+    return f".{element.choice or element.name.removeprefix('_')}"
 
 
 def _misshapen(definition: TypeDef, names: Names) -> list[Found]:

@@ -35,7 +35,7 @@ class World(Protocol):
     def apply(self, item: Item, url: str, /) -> list[Issue] | None: ...
     def holds(self, expression: str, item: Item) -> bool | None: ...
     def selects(self, expression: str, item: Item) -> bool: ...
-    def spend(self) -> None: ...
+    def spend(self, steps: int = 1) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ class Walk:
         groups: list[list[Item]] = [[] for _ in node.slices]
         latest, outside = 0, False
         for item in items:
+            self.world.spend(len(node.slices))
             number = next((number for number, slice in enumerate(node.slices) if slice.belongs(item, self.world)), None)
             if number is None:
                 outside = True

@@ -10,7 +10,7 @@ from penstock.formats.fhir.definitions import Binding, Element, r4
 from penstock.formats.fhir.validate.profile.elements import CORE, Find, constraints, is_type
 from penstock.formats.fhir.validate.profile.raw import Raw, nest
 from penstock.formats.fhir.validate.profile.slices import Slicer
-from penstock.formats.fhir.validate.profile.tree import Discriminator, Node, PathRule, Profile, Slice
+from penstock.formats.fhir.validate.profile.tree import Belongs, Discriminator, Node, PathRule, Profile, Slice
 from penstock.formats.fhir.validate.profile.values import value_rules
 
 Json = dict[str, Any]
@@ -93,16 +93,10 @@ class _Builder:
 
     def _slices(self, slices: dict[str, Raw], discriminators: list[tuple[str, str]]) -> tuple[Slice, ...]:
         """The slices of an element; those named ``a/b`` are reslices of ``a``."""
-        found = []
-        for name, raw in slices.items():
-            above = name.rpartition("/")[0]
-            if above and above in slices:
-                continue
-            inner = {each: slices[each] for each in slices if each.startswith(name + "/")}
-            if inner:
-                raw.slices = {**raw.slices, **inner}
-            found.append(Slice(name, self.node(raw), self._slicer.belongs(raw, discriminators) if discriminators else _everyone))
-        return tuple(found)
+        for name in [each for each in slices if each.rpartition("/")[0] in slices]:
+            slices[name.rpartition("/")[0]].slices[name] = slices.pop(name)
+        belongs = self._slicer.belongs if discriminators else _everyone
+        return tuple(Slice(name, self.node(raw), belongs(raw, discriminators)) for name, raw in slices.items())
 
 
 def _is_strange(path: str) -> bool:
@@ -117,8 +111,8 @@ def _is_strange(path: str) -> bool:
     return owner is not None and owner.find(name) is None
 
 
-def _everyone(item: Any, run: Any) -> bool:
-    return True
+def _everyone(slice: Raw, discriminators: list[tuple[str, str]]) -> Belongs:
+    return lambda item, run: True
 
 
 def _usual(raw: Raw) -> list[tuple[str, str]]:

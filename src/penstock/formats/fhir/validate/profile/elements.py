@@ -6,7 +6,7 @@ R4's own types end the line and add nothing, since every resource is checked aga
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock.errors import Problem
@@ -19,6 +19,8 @@ Find = Callable[[str], Json | None]
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 #: The longest line of profiles on profiles.
 MOST_GENERATIONS = 30
+#: The deepest path of an element.
+DEEPEST = 60
 
 
 def constraints(definition: Json, find: Find) -> dict[str, Json]:
@@ -72,38 +74,35 @@ def _replaced(name: str, new: Json) -> bool:
     return any(name.startswith(kind) and any(other.startswith(kind) for other in new) for kind in ("fixed", "pattern"))
 
 
-def _identified(elements: list[Json]) -> list[tuple[str, Json]]:
+def _identified(elements: list[Json]) -> Iterator[tuple[str, Json]]:
     """Elements with their ids, made of path and slice names, since ids may be missing or say anything.
 
-    ``Patient.deceasedBoolean`` is short for the slice ``deceasedBoolean`` of ``Patient.deceased[x]`` (profiling.html#snapshot).
+    An element is below the last one before it that its path continues: that tells in which slice it is. ``Patient.deceasedBoolean`` is
+    short for the slice ``deceasedBoolean`` of ``Patient.deceased[x]`` (profiling.html#snapshot).
     """
-    names: dict[str, str] = {}
-    found = []
+    line: list[tuple[str, str]] = []
     for element in elements:
         path = element.get("path")
-        if not isinstance(path, str) or not path:
-            raise Problem("invalid", "an element of a profile has no path")
-        above, _, last = path.rpartition(".")
-        for gone in [one for one in names if one == path or one.startswith(path + ".")]:
-            del names[gone]
-        names[path] = _id(names.get(above) or _plain(above, names), last, path, element.get("sliceName"))
-        found.append((names[path], element))
-    return found
+        if not isinstance(path, str) or not path or path.count(".") > DEEPEST:
+            raise Problem("invalid", "an element of a profile has no path, or one that is too deep")
+        while line and not path.startswith(line[-1][0] + "."):
+            line.pop()
+        above, id = line[-1] if line else ("", "")
+        for step in path.removeprefix(above + ".").split("."):
+            above = f"{above}.{step}" if above else step
+            id = _below(id, step, above, element.get("sliceName") if above == path else None)
+        line.append((path, id))
+        yield id, element
 
 
-def _id(parent: str, last: str, path: str, slice: str | None) -> str:
+def _below(parent: str, last: str, path: str, slice: str | None) -> str:
+    """The id of one step, with the slice that the element or its short name says."""
     if not parent:
         return last
     stem = _choice_of(path)
     step = f"{stem}[x]" if stem else last
     name = slice or (last if stem else None)
     return f"{parent}.{step}:{name.replace('.', '·')}" if name else f"{parent}.{step}"
-
-
-def _plain(path: str, names: dict[str, str]) -> str:
-    """The id of a path that no element spoke of: that of the nearest one above, and the rest."""
-    above, _, last = path.rpartition(".")
-    return f"{names.get(above) or _plain(above, names)}.{last}" if above else path
 
 
 def _choice_of(path: str) -> str | None:
