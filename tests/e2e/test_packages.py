@@ -6,9 +6,11 @@ import gzip
 import io
 import json
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import Program
@@ -138,3 +140,46 @@ def test_what_is_no_package_is_refused_and_changes_nothing(program: Program) -> 
         assert client.get("/admin/v1/packages").json() == []
     with program.client("admin/packages.r") as client:
         assert client.post("/admin/v1/packages", content=package(), headers=MEDIA).status_code == 403
+
+
+def elsewhere(program: Program) -> httpx.Client:
+    """A client on a connection of its own, which may be another process's."""
+    return program.client()
+
+
+def test_a_definition_that_was_stored_is_in_force_in_every_process_when_its_client_is_answered(program: Program) -> None:
+    url = "http://example.org/ValueSet/fresh"
+    for number in range(8):
+        compose = {"include": [{"system": "urn:colours", "concept": [{"code": f"c{number}"}]}]}
+        with elsewhere(program) as client:
+            assert client.put("/fhir/ValueSet/fresh", json=value_set(url, id="fresh", compose=compose)).is_success
+        for _ in range(6):
+            with elsewhere(program) as client:
+                found = client.get("/fhir/ValueSet/$expand", params={"url": url}).json()
+                assert [each["code"] for each in found["expansion"]["contains"]] == [f"c{number}"]
+
+
+@pytest.mark.req("FH-10")
+def test_a_loaded_guide_is_validated_against_and_searched_by(program: Program, guides: dict[str, Path]) -> None:
+    race = {
+        "url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race",
+        "extension": [{"url": "ombCategory", "valueCoding": {"system": "urn:oid:2.16.840.1.113883.6.238", "code": "2106-3"}}],
+    }
+    patient = {"resourceType": "Patient", "id": "raced", "extension": [race]}
+    with elsewhere(program) as client:
+        assert client.put("/fhir/Patient/raced", json=patient).is_success
+        assert client.get("/fhir/Patient?race=2106-3").status_code == 400
+        assert client.post("/admin/v1/packages", content=guides["6.1.0"].read_bytes(), headers=MEDIA).status_code == 201
+    for _ in range(4):
+        with elsewhere(program) as client:
+            outcome = client.post("/fhir/Patient/$validate", params={"profile": PATIENT}, json=patient).json()
+            said = json.dumps(outcome["issue"])
+            assert "error" in said and "us-core-patient" in said
+    with elsewhere(program) as client:
+        deadline = time.monotonic() + 60
+        while (found := client.get("/fhir/Patient?race=2106-3")).status_code != 200 or not found.json().get("entry"):
+            assert time.monotonic() < deadline, found.text
+            time.sleep(0.2)
+        assert [entry["resource"]["id"] for entry in found.json()["entry"]] == ["raced"]
+        assert client.delete("/admin/v1/packages/hl7.fhir.us.core/6.1.0").status_code == 200
+        assert client.get("/fhir/Patient?race=2106-3").status_code == 400
