@@ -129,8 +129,9 @@ async def caller(demanding: Parts, token: Any) -> AsyncIterator[Any]:
     transport = httpx.ASGITransport(app=build(demanding), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
 
-        async def call(method: str, url: str, resource: Resource, source: str = "tester") -> httpx.Response:
-            return await client.request(method, url, json=resource, headers={"authorization": f"Bearer {token(EVERYTHING, source)}"})
+        async def call(method: str, url: str, resource: Resource, source: str = "tester", prefer: str = "") -> httpx.Response:
+            headers = {"authorization": f"Bearer {token(EVERYTHING, source)}", "prefer": prefer}
+            return await client.request(method, url, json=resource, headers=headers)
 
         yield call
 
@@ -168,6 +169,8 @@ async def test_a_source_that_must_follow_a_profile_is_rejected_naming_profile_el
 async def test_a_demand_that_warns_lets_pass_and_validate_tells_it(caller: Any, patient: Resource) -> None:
     nameless = {name: value for name, value in patient.items() if name != "name"}
     assert (await caller("POST", "/fhir/Patient", nameless)).status_code == 201
+    stored = await caller("POST", "/fhir/Patient", nameless, prefer="return=OperationOutcome")
+    assert stored.status_code == 201 and "rule named" in stored.json()["issue"][0]["diagnostics"]
     response = await caller("POST", "/fhir/Patient/$validate", nameless)
     assert found(response) == [] and ("required", "Patient.name.where(use = 'official').family") in found(response, "warning")
 

@@ -17,8 +17,8 @@ from penstock.api.reply import Header, Reply
 from penstock.api.request import Request
 from penstock.db import Tx
 from penstock.errors import Problem, Problems
-from penstock.formats.fhir.json import encode
-from penstock.formats.fhir.outcome import success
+from penstock.formats.fhir.json import decode, encode
+from penstock.formats.fhir.outcome import of_issues, success
 from penstock.store import Cause, Change, Written
 
 Edit = Callable[[dict[str, Any]], dict[str, Any]]
@@ -33,7 +33,7 @@ async def create(parts: Parts, request: Request) -> Reply:
     if criteria is not None:
         request.access.require("search", type_of(request))
     change = Change("create", type_of(request), resource=resource, if_none_exist=criteria)
-    return written(request, await write_one(parts, request, change))
+    return told(parts, request, await write_one(parts, request, change))
 
 
 async def update(parts: Parts, request: Request) -> Reply:
@@ -41,16 +41,15 @@ async def update(parts: Parts, request: Request) -> Reply:
     resource = await _resource(request, type_of(request))
     if resource.get("id") != id_of(request):
         raise Problem("invalid", "the resource has another id than the URL, or none", at="Resource.id")
-    return written(
-        request, await write_one(parts, request, conditions(parts, request, Change("update", type_of(request), id_of(request), resource)))
-    )
+    change = Change("update", type_of(request), id_of(request), resource)
+    return told(parts, request, await write_one(parts, request, conditions(parts, request, change)))
 
 
 async def conditional_update(parts: Parts, request: Request) -> Reply:
     """``PUT /fhir/{type}?query``: the one that the query finds, or a new one; 412 when it finds several."""
     resource = await _resource(request, type_of(request))
     change = Change("update", type_of(request), resource.get("id"), resource, criteria=criteria(request))
-    return written(request, await write_one(parts, request, conditions(parts, request, change)))
+    return told(parts, request, await write_one(parts, request, conditions(parts, request, change)))
 
 
 async def delete(parts: Parts, request: Request) -> Reply:
@@ -152,6 +151,15 @@ def written(request: Request, outcome: Written, *, returns: str = "representatio
         return Reply(status, headers=headers)
     body = encode(success("the change is stored")) if returns == "OperationOutcome" else outcome.body
     return fhir_reply(status, body, headers)
+
+
+def told(parts: Parts, request: Request, outcome: Written) -> Reply:
+    """The same; a client that prefers an outcome is told what the site demands and lets pass with a warning."""
+    if preference(request.header(b"prefer")).returns != "OperationOutcome" or not outcome.body:
+        return written(request, outcome)
+    issues = parts.demands.check(decode(outcome.body), request.access.client, now=request.now)
+    reply = written(request, outcome)
+    return reply._replace(body=encode(of_issues(issues))) if issues else reply
 
 
 def gone(request: Request, headers: tuple[Header, ...] = ()) -> Reply:
