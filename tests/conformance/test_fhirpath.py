@@ -32,7 +32,7 @@ _LENIENT = "Observation.valueQuantity is refused: only lenient readers, of which
 #: Cases that are not applicable, or with which we do not agree, and why.
 EXCLUDED = {
     "r4": {
-        "testPlusDate19": "0.1 seconds later is 0.1 seconds later: only above seconds do decimals not count (N1, arithmetic of dates; so in R5)",
+        "testPlusDate19": "0.1 s later is 0.1 s later: only above seconds do decimals not count (N1, arithmetic of dates; so in R5)",
         "LowBoundaryDecimal15": _PLACES,
         "HighBoundaryDecimal15": _PLACES,
         "HighBoundaryDecimal16": _PLACES,
