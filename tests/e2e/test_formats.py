@@ -241,6 +241,15 @@ def test_what_is_not_mapped_is_406_with_the_list_of_what_is(client: httpx.Client
     assert refused.status_code == 406 and refused.json()["issue"][0]["expression"] == ["Encounter.statusHistory"]
 
 
+def test_the_versions_that_may_be_asked_for_are_listed(client: httpx.Client, url: str) -> None:
+    listed = client.get("/fhir/$versions").json()["parameter"]
+    assert [each["valueCode"] for each in listed if each["name"] == "default"] == ["4.0"]
+    versions = [each["valueCode"] for each in listed if each["name"] == "version"]
+    assert "4.0" in versions and len(versions) > 1
+    for version in versions:
+        assert client.get(url, headers={"accept": f"{JSON}; fhirVersion={version}"}).status_code == 200, version
+
+
 def test_a_resource_is_converted_without_being_stored(client: httpx.Client) -> None:
     as_xml = client.post("/fhir/$convert", json=ENCOUNTER, headers={"accept": XML})
     assert xml.decode(as_xml.content) == ENCOUNTER

@@ -24,6 +24,7 @@ from penstock.api.operations import (
     translate,
     validate,
     validate_code,
+    versions,
 )
 from penstock.api.operations.call import Call, answer, answer_parameters, handler
 from penstock.api.operations.operation import HL7, Level, Operation, Parameter, definition
@@ -51,6 +52,7 @@ OPERATIONS: tuple[Operation, ...] = (
     validate.VALIDATE,
     validate_code.CODE_SYSTEM_VALIDATE_CODE,
     validate_code.VALUE_SET_VALIDATE_CODE,
+    versions.VERSIONS,
 )
 
 _PATHS: dict[Level, str] = {
