@@ -185,6 +185,15 @@ async def test_a_link_leads_no_further_than_a_plain_search(shelf: Shelf, monkeyp
     # the observation that makes o3 findable is somebody else's: peter finds his own only through what is his
     assert await _found(shelf, "Observation", "_has:Observation:has-member:code=a") == "o1"
     assert await _found(shelf, "Observation", "_has:Observation:has-member:code=a", peter) == ""
+    patients = Access(client="app", scopes=parse_scope("system/Patient.rs").scopes)
+    assert await _found(shelf, "Patient", "_has:Observation:patient:code=a", patients) == "?forbidden"
+    assert await _found(shelf, "Patient", "_filter=_id eq peter", patients) == "peter"
+    # what anybody may see does not lead a patient to others
+    await shelf.put(observation("o5", "Patient/mary", "c", performer=[{"reference": "Practitioner/gp"}]))
+    assert await _found(shelf, "Practitioner", "_has:Observation:performer:code=c") == "gp"
+    assert await _found(shelf, "Practitioner", "_has:Observation:performer:code=c", peter) == ""
+    assert await _brought(shelf, "Practitioner", "_id=gp&_revinclude=Observation:performer") == "Observation/o1 Observation/o5"
+    assert await _brought(shelf, "Practitioner", "_id=gp&_revinclude=Observation:performer", peter) == "Observation/o1"
     page = await shelf.search("Observation", "_include=*&_revinclude=Observation:has-member&_revinclude=Provenance:target", observations)
     assert {entry.stored.type for entry in page.entries} == {"Observation"}
 
