@@ -18,6 +18,7 @@ from penstock.terminology.concept import Json
 from penstock.terminology.conceptmap import ConceptMap
 from penstock.terminology.details import INVALID_SET, NOT_FOUND, at
 from penstock.terminology.grammar import GRAMMARS
+from penstock.terminology.implied import implied
 from penstock.terminology.lists import COUNTRIES, CURRENCIES, listed
 from penstock.terminology.published import published
 from penstock.terminology.shape import is_sound
@@ -155,7 +156,7 @@ class Library:
         """The compiled value set of a URL; Problem where it is not here, is wrong, or is made of itself."""
         url = self._pinned(url)
         if url not in self._sets:
-            found = self.find("ValueSet", url)
+            found = self.find("ValueSet", url) or implied(url)
             if found is None:
                 raise Problem("not-found", "there is no value set of this URL here", detail=at(NOT_FOUND))
             self._sets[url] = self._compile(found)

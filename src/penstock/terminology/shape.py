@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from penstock.formats.fhir.definitions import r4
@@ -25,32 +26,35 @@ class _Shape(NamedTuple):
 
 def is_sound(resource: dict[str, Any]) -> bool:
     """Whether every element that R4 knows has values of its shape."""
-    type_ = resource.get("resourceType")
-    if not isinstance(type_, str) or r4().type(type_) is None:
+    waiting: list[tuple[Any, str]] = [(resource, "Resource")]
+    return all(_has_shape(value, type_, waiting) for value, type_ in waiting)
+
+
+def _has_shape(value: Any, type_: str, waiting: list[tuple[Any, str]]) -> bool:
+    """Whether an object has the shape of its type; the objects in it wait to be looked at. It is called for each concept of a system."""
+    if type(value) is not dict:
         return False
-    waiting: list[tuple[Any, str]] = [(resource, type_)]
-    for value, of in waiting:
-        if not isinstance(value, dict):
-            return False
-        if of == "Resource":
-            of = value.get("resourceType", "")
-        shapes = _shapes(of) if isinstance(of, str) else {}
-        for name, held in value.items():
-            shape = shapes.get(name)
-            if shape is not None and not _fits(shape, held, waiting):
+    shapes = _shapes(_named(value) if type_ == "Resource" else type_)
+    for name, held in value.items():
+        shape = shapes.get(name)
+        if shape is None:
+            continue
+        many, kinds, inner = shape
+        if many:
+            if type(held) is not list or (kinds and not all(type(each) in kinds for each in held)):
                 return False
-    return True
+            if not kinds:
+                waiting.extend(zip(held, repeat(inner)))
+        elif not kinds:
+            waiting.append((held, inner))
+        elif type(held) not in kinds:
+            return False
+    return bool(shapes)
 
 
-def _fits(shape: _Shape, held: Any, waiting: list[tuple[Any, str]]) -> bool:
-    """Whether a value has its shape; what is inside it waits to be looked at."""
-    if shape.many != isinstance(held, list):
-        return False
-    values = held if shape.many else (held,)
-    if shape.kinds:
-        return all(type(each) in shape.kinds for each in values)
-    waiting.extend((each, shape.type) for each in values)
-    return True
+def _named(resource: dict[str, Any]) -> str:
+    name = resource.get("resourceType")
+    return name if isinstance(name, str) and name in r4().resource_types else ""
 
 
 @cache

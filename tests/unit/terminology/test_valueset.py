@@ -172,3 +172,20 @@ def test_what_lies_below_and_above_a_code() -> None:
     assert known.subsuming(ANIMALS, "duck") == {"duck", "bird", "beast"}
     assert known.subsumed(ANIMALS, "unicorn") is None
     assert known.subsumed("http://nobody", "dog") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "codes"),
+    [
+        (f"{ANIMALS}?fhir_vs", 9),
+        (f"{ANIMALS}?fhir_vs=isa/mammal", 5),
+        (f"{ANIMALS}?fhir_vs=isa/unicorn", None),
+        (f"{ANIMALS}?fhir_vs=refset/1", None),
+        ("http://nobody?fhir_vs", None),
+        ("?fhir_vs", None),
+        ("http://loinc.org/vs", 1),
+    ],
+)
+def test_a_value_set_may_be_implied_by_its_url(url: str, codes: int | None) -> None:
+    found = terminology(animals(), code_system("http://loinc.org", "8867-4")).codes(url)
+    assert (None if found is None else len(found)) == codes
