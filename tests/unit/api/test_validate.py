@@ -33,6 +33,14 @@ PROFILE = {
     "derivation": "constraint",
     "differential": {"element": [{"id": "Patient.birthDate", "path": "Patient.birthDate", "min": 1}]},
 }
+OF_THE_BORN = PROFILE | {
+    "url": "http://site.example/StructureDefinition/of-the-born",
+    "type": "Observation",
+    "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",
+    "differential": {
+        "element": [{"path": "Observation.subject", "type": [{"code": "Reference", "targetProfile": [PROFILE["url"]]}]}],
+    },
+}
 
 
 def found(response: httpx.Response, severity: str = "error") -> list[tuple[str, str]]:
@@ -118,10 +126,11 @@ DEMANDS = (
 @pytest.fixture
 async def demanding(parts: Parts) -> AsyncIterator[Parts]:
     """A site with demands: the store asks about every version that is written."""
-    demands = Demands(Validator(Shelf([PROFILE])), DEMANDS)
+    validator = Validator(Shelf([PROFILE, OF_THE_BORN]))
+    demands = Demands(validator, DEMANDS)
     store = Store(announce, uphold=lambda resource, cause: demands.require(resource, cause.client))
     async with Writer(parts.database, store) as writer:
-        yield replace(parts, store=store, writer=writer, demands=demands)
+        yield replace(parts, store=store, writer=writer, validator=validator, demands=demands)
 
 
 @pytest.fixture
@@ -183,3 +192,13 @@ async def test_a_transaction_and_a_patch_are_held_to_the_same_demands(caller: An
     id = (await caller("POST", "/fhir/Patient", patient)).json()["id"]
     response = await caller("PUT", f"/fhir/Patient/{id}", stranger | {"id": id})
     assert response.status_code == 422 and "rule nhs-number" in _texts(response)
+
+
+async def test_what_is_stored_is_looked_at_where_a_profile_asks_what_a_reference_leads_to(caller: Any, patient: Resource) -> None:
+    born = (await caller("POST", "/fhir/Patient", patient)).json()["id"]
+    unborn = (await caller("POST", "/fhir/Patient", {k: v for k, v in patient.items() if k != "birthDate"})).json()["id"]
+    answers = []
+    for id in (born, unborn, "nobody"):
+        observation = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/{id}"}}
+        answers.append(found(await caller("POST", f"/fhir/Observation/$validate?profile={OF_THE_BORN['url']}", observation)))
+    assert answers == [[], [("structure", "Observation.subject")], []]

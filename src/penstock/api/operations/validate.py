@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from penstock.api.fhir.read import present
@@ -11,11 +12,15 @@ from penstock.api.parts import Parts
 from penstock.api.reply import Reply
 from penstock.api.request import Request
 from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.outcome import of_issues
 from penstock.formats.fhir.validate import Issue
+from penstock.formats.fhir.validate.references import RESTFUL, references
 
 Resource = dict[str, Any]
 
+#: The most stored resources that one validation looks at.
+MOST_TARGETS = 500
 #: What a mode asks, as the right that the change would need; ``profile`` asks about the content only.
 MODES = {"create": "create", "update": "update", "delete": "delete", "profile": None}
 
@@ -35,7 +40,8 @@ async def _validate(parts: Parts, request: Request, call: Call) -> Reply:
         given = await _stored(parts, request, call)
     issues = _fitting(call, mode, given)
     if given.get("resourceType") == call.type:
-        issues += parts.validator.check(given, call.many("profile"), now=request.now)
+        known = await _targets(parts, request, given)
+        issues += parts.validator.check(given, call.many("profile"), now=request.now, resolve=known.get)
         if not any(issue.severity == "error" for issue in issues):
             issues += parts.demands.check(given, request.access.client, now=request.now)
     return answer(request, of_issues(issues))
@@ -46,6 +52,21 @@ async def _stored(parts: Parts, request: Request, call: Call) -> Resource:
     assert call.type and call.id
     async with parts.database.connection() as tx:
         return present(await parts.store.read(tx, request.access, call.type, call.id)).resource()
+
+
+async def _targets(parts: Parts, request: Request, given: Resource) -> dict[str, Resource]:
+    """The stored resources that the content refers to, as far as the client may read them: profiles may ask what they are."""
+    named = {}
+    for reference in islice(dict.fromkeys(references(given)), MOST_TARGETS):
+        found = RESTFUL.fullmatch(reference.removeprefix(f"{request.base}/fhir/"))
+        if found and not found[1] and found[2] in r4().resource_types:
+            named[reference] = (found[2], found[3])
+    allowed = {key for key in named.values() if request.access.permits("read", key[0])}
+    if not allowed:
+        return {}
+    async with parts.database.connection() as tx:
+        stored = await parts.store.read_many(tx, request.access, allowed)
+    return {reference: stored[key].resource() for reference, key in named.items() if key in stored}
 
 
 async def _deletion(parts: Parts, request: Request, call: Call, given: Resource | None) -> list[Issue]:

@@ -10,7 +10,7 @@ from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item
 from penstock.formats.fhir.validate.profile.apply import World
-from penstock.formats.fhir.validate.references import RESTFUL, Place
+from penstock.formats.fhir.validate.references import RESTFUL, Place, references
 
 Resource = dict[str, Any]
 
@@ -117,7 +117,7 @@ def _connected(entries: list[Resource], place: Place) -> set[int]:
     links: dict[int, set[int]] = {id(each): set() for each in entries}
     for each in entries:
         inner = place.inside(each)
-        for reference in _references(each):
+        for reference in references(each):
             for target in inner.matches(reference):
                 if id(target) in links:
                     links[id(each)].add(id(target))
@@ -129,18 +129,6 @@ def _connected(entries: list[Resource], place: Place) -> set[int]:
             reached.add(one)
             todo += links[one]
     return reached
-
-
-def _references(value: Any) -> Iterator[str]:
-    todo = [value]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, dict):
-            if isinstance(one.get("reference"), str) and not one["reference"].startswith("#"):
-                yield one["reference"]
-            todo += one.values()
-        elif isinstance(one, list):
-            todo += one
 
 
 def _wrong(code: str, text: str, at: str, rule: str) -> Issue:

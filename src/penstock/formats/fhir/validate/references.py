@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,3 +97,16 @@ def type_named(reference: Resource) -> str:
         return text.partition("?")[0]
     told = reference.get("type")
     return told if isinstance(told, str) else ""
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every literal reference in a resource to something outside of it."""
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            if isinstance(one.get("reference"), str) and not one["reference"].startswith("#"):
+                yield one["reference"]
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one

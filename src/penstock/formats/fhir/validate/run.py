@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,10 +50,18 @@ class Policy:
 class Run:
     """Knows the validator, the resource, and the place in it (``profile.apply.World``)."""
 
-    def __init__(self, validator: Validator, resource: Resource, policy: Policy, now: datetime | None) -> None:
+    def __init__(
+        self,
+        validator: Validator,
+        resource: Resource,
+        policy: Policy,
+        now: datetime | None,
+        resolve: Callable[[str], Resource | None] | None = None,
+    ) -> None:
         self._validator = validator
         self._resource = resource
         self._policy = policy
+        self._resolve = resolve or validator.resolve
         self.now = now
         self.place = Place.of(resource)
         self._found: list[Issue] = []
@@ -165,7 +173,7 @@ class Run:
     def questionnaire(self, url: str) -> Resource | None:
         if url.startswith("#"):
             return self.place.contained(url[1:])
-        return self._validator.canonicals.find("Questionnaire", url) or self._validator.resolve(url)
+        return self._validator.canonicals.find("Questionnaire", url) or self._resolve(url)
 
     def apply(self, item: Item, url: str, /) -> list[Issue] | None:
         """What a profile says of an item; None when the profile is not known."""
@@ -207,7 +215,7 @@ class Run:
         text = item.value if isinstance(item.value, str) else (item.value or {}).get("reference")
         if not isinstance(text, str):
             return []
-        found = self.place.matches(text) or [one for one in [self._validator.resolve(text)] if one is not None]
+        found = self.place.matches(text) or [one for one in [self._resolve(text)] if one is not None]
         return [whole(found[0])] if found else []
 
     def target_type(self, item: Item) -> str:
@@ -269,7 +277,7 @@ class Run:
 
     def _reach(self, reference: str) -> Resource | None:
         found = self.place.matches(reference)
-        return found[0] if found else self._validator.resolve(reference)
+        return found[0] if found else self._resolve(reference)
 
     def _member(self, value: Any, value_set: str) -> bool | None:
         type = "CodeableConcept" if isinstance(value, dict) and "coding" in value else "Coding" if isinstance(value, dict) else "code"

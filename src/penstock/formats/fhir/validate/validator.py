@@ -59,13 +59,22 @@ class Validator:
         self._revision = canonicals.revision
 
     def check(
-        self, resource: Resource, profiles: Iterable[str] = (), *, policy: Policy | None = None, now: datetime | None = None
+        self,
+        resource: Resource,
+        profiles: Iterable[str] = (),
+        *,
+        policy: Policy | None = None,
+        now: datetime | None = None,
+        resolve: Callable[[str], Resource | None] | None = None,
     ) -> list[Issue]:
-        """Everything that is wrong with a resource, its structure first: where that is broken nothing else can be asked."""
+        """Everything that is wrong with a resource, its structure first: where that is broken nothing else can be asked.
+
+        ``resolve`` stands for the validator's own, for this resource.
+        """
         found = check(resource)
         if any(issue.code == "structure" for issue in found):
             return found
-        run = Run(self, resource, policy or Policy(), now)
+        run = Run(self, resource, policy or Policy(), now, resolve)
         found += run.everything(tuple(profiles))
         return _distinct(found)[:MOST]
 
