@@ -303,6 +303,16 @@ def test_a_part_comes_in_any_form_and_from_any_search(client: httpx.Client, url:
     assert of(client.post("/fhir", json=batch))["entry"][0]["resource"].keys() == {"resourceType", "id", "meta", "text"}
 
 
+def test_a_part_does_not_overwrite_the_whole(client: httpx.Client, url: str) -> None:
+    part = client.get(f"{url}?_elements=gender").json()
+    assert client.put(url, json=part).status_code == 422
+    entry = {"resource": part, "request": {"method": "PUT", "url": url.removeprefix("/fhir/")}}
+    assert client.post("/fhir", json={"resourceType": "Bundle", "type": "transaction", "entry": [entry]}).status_code == 422
+    batch = client.post("/fhir", json={"resourceType": "Bundle", "type": "batch", "entry": [entry]}).json()
+    assert batch["entry"][0]["response"]["status"].startswith("422")
+    assert plain(of(client.get(url))) == PATIENT
+
+
 def test_whole_resources_and_counts(client: httpx.Client, url: str) -> None:
     id = url.rpartition("/")[2]
     assert plain(of(client.get(f"{url}?_summary=false"))) == PATIENT

@@ -11,6 +11,7 @@ from penstock.api.negotiate import content_type, require_fhir
 from penstock.api.request import Request
 from penstock.errors import Problem
 from penstock.formats.fhir import json, xml
+from penstock.formats.fhir.summary import TAG
 from penstock.formats.fhir.validate import require_sound
 
 Resource = dict[str, Any]
@@ -33,7 +34,10 @@ async def sent_resource(request: Request, type_: str) -> Resource:
     """The valid resource of a type in the body; everything that is wrong with it is raised at once."""
     if type_ == "Binary":
         return valid(await _binary(request), type_)
-    return valid(await sent(request), type_)
+    resource = valid(await sent(request), type_)
+    if request.method == "PUT":
+        require_whole(resource)
+    return resource
 
 
 async def _binary(request: Request) -> Resource:
@@ -58,3 +62,9 @@ def valid(resource: Resource, type_: str) -> Resource:
         raise Problem("invalid", "the resource is of another type than the URL, or of none", at="resourceType")
     require_sound(resource)
     return resource
+
+
+def require_whole(resource: Resource) -> None:
+    """Refuse to overwrite a resource by a part of one, as ``_summary`` and ``_elements`` answer it (search.html#summary)."""
+    if TAG in ({"system": each.get("system"), "code": each.get("code")} for each in resource.get("meta", {}).get("tag", ())):
+        raise Problem("business-rule", "this is a part of a resource (SUBSETTED): it cannot stand for the whole", at="Resource.meta.tag")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from penstock.api.conditions import if_match, is_new_only
-from penstock.api.fhir.accept import valid
+from penstock.api.fhir.accept import require_whole, valid
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.entries import ORDER, Entry, Resource, within
 from penstock.api.fhir.identities import Identity, identify, referenced
@@ -74,7 +74,9 @@ def _check(entries: Sequence[Entry], writes: Sequence[Entry]) -> None:
             problems.append(Problem("invalid", "two entries of a transaction have the same fullUrl", at=f"{entry.at}.fullUrl"))
         if entry.resource is not None and entry.method != "PATCH":
             try:
-                valid(entry.resource, entry.type)
+                resource = valid(entry.resource, entry.type)
+                if entry.method == "PUT":
+                    require_whole(resource)
             except Problem as problem:
                 problems.append(within(problem, entry.at))
     if problems:
