@@ -115,6 +115,7 @@ def test_everything_of_an_encounter_brings_what_the_encounter_needs(client: http
     ("query", "status"),
     [
         ("Patient/nobody/$everything", 404),
+        ("Patient/$everything", 422),
         ("Patient/one/$everything?_type=Nonsense", 422),
         ("Patient/one/$everything?_count=0", 422),
         ("Patient/one/$everything?_count=x", 422),

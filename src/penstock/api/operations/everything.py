@@ -83,6 +83,10 @@ class Walk:
 
 
 async def _patient(parts: Parts, request: Request, call: Call) -> Reply:
+    if call.id is None:  # whose record is meant can only be known of a token that is bound to one patient
+        if request.access.patient is None:
+            raise Problem("required", "name the patient: this token is not bound to one", at="http.id")
+        call = replace(call, id=request.access.patient)
     assert call.id
     mine = request.access.patient in (None, call.id)
     access = replace(request.access, patient=call.id) if mine else request.access
@@ -210,7 +214,7 @@ _START = Parameter("start", "date", text="Only care from this date on; types wit
 _END = Parameter("end", "date", text="Only care up to this date; types without a date of care are not limited")
 
 PATIENT_EVERYTHING = Operation(
-    "everything", _patient, "fhir:read", ("instance",), "The whole record of a patient, and what it refers to",
+    "everything", _patient, "fhir:read", ("type", "instance"), "The whole record of a patient, and what it refers to",
     types=("Patient",), parameters=(_START, _END, *_COMMON), canonical=HL7 + "Patient-everything",
 )  # fmt: skip
 ENCOUNTER_EVERYTHING = Operation(
