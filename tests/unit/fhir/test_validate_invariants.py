@@ -71,7 +71,10 @@ def test_what_is_corrected_is_an_invariant_of_r4_and_says_something_else() -> No
         ({"resourceType": "Patient", "managingOrganization": {"reference": "#o"}}, ("ref-1", ".managingOrganization")),
         ({"resourceType": "Patient", "contained": [{"resourceType": "Patient", "id": "c"}]}, ("dom-3", "")),
         (
-            {"resourceType": "Patient", "name": [{"_family": {"extension": [{"url": "u:a", "valuePeriod": {"start": "2020", "end": "2019"}}]}}]},
+            {
+                "resourceType": "Patient",
+                "name": [{"_family": {"extension": [{"url": "u:a", "valuePeriod": {"start": "2020", "end": "2019"}}]}}],
+            },
             ("per-1", ".name[0].family.extension[0].value"),
         ),
         ({"resourceType": "Observation", "referenceRange": [{"low": {"comparator": "<"}}]}, ("sqty-1", ".referenceRange[0].low")),
