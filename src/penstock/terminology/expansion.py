@@ -15,7 +15,7 @@ from penstock.terminology.valueset import ValueSet
 #: Codes that one answer holds at most.
 MOST = 20_000
 #: Codes that may be looked at for one answer.
-_WORK = 500_000
+_WORK = 1_000_000
 #: Levels of codes within codes that an answer has at most.
 _DEEP = 50
 #: Elements of a definition that an expansion leaves out unless they are asked for, and those that it never has.
@@ -57,7 +57,7 @@ def expand(value_set: ValueSet, wanted: Wanted, *, identifier: str, timestamp: s
         expansion = {"extension": declarations(declared), **expansion}
     if wanted.offset is not None:
         expansion["offset"] = wanted.offset
-    expansion["parameter"] = [{"name": name, key: value} for name, key, value in (*wanted.echo, *_used(value_set, wanted, listing.parts))]
+    expansion["parameter"] = [{"name": name, key: value} for name, key, value in (*wanted.echo, *_used(value_set, listing.parts))]
     if not expansion["parameter"]:
         del expansion["parameter"]
     if rows:
@@ -69,11 +69,10 @@ def expand(value_set: ValueSet, wanted: Wanted, *, identifier: str, timestamp: s
 def _is_wanted(entry: Entry, wanted: Wanted) -> bool:
     if wanted.without and ({entry.url, entry.system.canonical if entry.system else entry.url} & wanted.without):
         return False
-    if isinstance(entry.system, CodeSystem):
-        if wanted.active_only and entry.system.inactive(entry.concept):
-            return False
-        if wanted.selectable_only and entry.system.abstract(entry.concept):
-            return False
+    if wanted.active_only and entry.inactive:
+        return False
+    if wanted.selectable_only and isinstance(entry.system, CodeSystem) and entry.system.abstract(entry.concept):
+        return False
     return not wanted.words or _mentions(entry, wanted.words)
 
 
@@ -127,7 +126,7 @@ def _above(entry: Entry, places: dict[tuple[str, str], Json]) -> Json | None:
     return next((row for code in entry.concept.parents if (row := places.get((entry.url, code))) is not None), None)
 
 
-def _used(value_set: ValueSet, wanted: Wanted, parts: Iterable[str]) -> list[Echo]:
+def _used(value_set: ValueSet, parts: Iterable[str]) -> list[Echo]:
     """What the expansion was made from (http://hl7.org/fhir/R4/valueset.html#expansion, "used-codesystem")."""
     clauses = list(value_set.clauses())
     systems = dict.fromkeys(each.system.canonical for each in clauses if each.system is not None)

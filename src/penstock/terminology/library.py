@@ -28,6 +28,8 @@ from penstock.terminology.valueset import System, ValueSet
 _CONCEPTS = 500_000
 #: Code systems that say nothing about which codes there are.
 _NO_CODES = ("not-present", "supplement")
+#: Value sets that are kept compiled.
+_SETS = 5_000
 #: Concept maps that are kept compiled.
 _MAPS = 256
 #: How deep value sets may be made of value sets.
@@ -72,7 +74,7 @@ class Library:
         self._above = above
         self._pins = pins
         self._supplements = supplements
-        self._systems: dict[tuple[str, str | None, tuple[str, ...]], System | None] = {}
+        self._systems: dict[tuple[str, str | None, tuple[str, ...]], System] = {}
         self._sets: dict[str, ValueSet | Problem] = {}
         self._compiling: list[str] = []
         self._maps: dict[str, ConceptMap | None] = {}
@@ -113,9 +115,12 @@ class Library:
         """The code system in the version that is asked for, with what supplements add; None where it is not here."""
         version = self._pins.choose(url, version)
         key = (url, version, tuple(dict.fromkeys((*self._supplements, *supplements))))
-        if key not in self._systems:
-            self._keep_system(key, self._system(*key))
-        return self._systems[key]
+        found = self._systems.get(key)
+        if found is None:
+            found = self._system(*key)
+            if found is not None:
+                self._keep_system(key, found)
+        return found
 
     def systems(self) -> dict[str, list[str]]:
         """Every code system of which codes are known here, with its versions, in the order of their URLs."""
@@ -159,6 +164,8 @@ class Library:
             found = self.find("ValueSet", url) or implied(url)
             if found is None:
                 raise Problem("not-found", "there is no value set of this URL here", detail=at(NOT_FOUND))
+            if len(self._sets) >= _SETS and not self._compiling:
+                self._sets.clear()
             self._sets[url] = self._compile(found)
         kept = self._sets[url]
         if isinstance(kept, Problem):
@@ -208,7 +215,7 @@ class Library:
             raise Problem("not-found", "a supplement that is needed is not known here", detail=at(NOT_FOUND))
         return self._sound(found)
 
-    def _keep_system(self, key: tuple[str, str | None, tuple[str, ...]], system: System | None) -> None:
+    def _keep_system(self, key: tuple[str, str | None, tuple[str, ...]], system: System) -> None:
         size = len(system) if isinstance(system, CodeSystem) else 1
         if self._concepts + size > _CONCEPTS and not self._compiling:
             self._systems.clear()

@@ -9,7 +9,9 @@ from penstock.errors import Problem
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Concept, Json
 from penstock.terminology.filters import Filter, Test
-from penstock.terminology.valueset import Clause, System, ValueSet, every
+from penstock.terminology.valueset import Clause, Has, System, ValueSet, every
+
+_TOO_MUCH = "this value set takes more work than one request may"
 
 
 class Entry(NamedTuple):
@@ -20,6 +22,10 @@ class Entry(NamedTuple):
     concept: Concept
     written: Json
     placed: bool
+
+    @property
+    def inactive(self) -> bool:
+        return isinstance(self.system, CodeSystem) and self.system.inactive(self.concept)
 
 
 class Listing:
@@ -38,7 +44,7 @@ class Listing:
     def spend(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise Problem("too-costly", "this value set takes more work than one request may")
+            raise Problem("too-costly", _TOO_MUCH)
 
     def take_part(self, system: CodeSystem) -> None:
         if not self._partly:
@@ -55,7 +61,7 @@ def entries(value_set: ValueSet, listing: Listing) -> dict[tuple[str, str], Entr
         for clause in value_set.includes:
             for entry in _of_clause(clause, listing):
                 found.setdefault((entry.url, entry.concept.code), entry)
-        listing.known[id(value_set)] = {key: entry for key, entry in found.items() if _stays(value_set, key, entry)}
+        listing.known[id(value_set)] = _without(value_set, found, listing)
     return listing.known[id(value_set)]
 
 
@@ -66,16 +72,42 @@ def _size(clause: Clause) -> int:
     return len(clause.system) if isinstance(clause.system, CodeSystem) else 0
 
 
-def _stays(value_set: ValueSet, key: tuple[str, str], entry: Entry) -> bool:
-    if value_set.inactive is False and isinstance(entry.system, CodeSystem) and entry.system.inactive(entry.concept):
-        return False
+def _without(value_set: ValueSet, found: dict[tuple[str, str], Entry], listing: Listing) -> dict[tuple[str, str], Entry]:
+    """What is left when inactive codes, where they do not count, and all that is excluded are gone."""
+    if value_set.inactive is False:
+        found = {
+            key: each for key, each in found.items() if not (isinstance(each.system, CodeSystem) and each.system.inactive(each.concept))
+        }
     for clause in value_set.excludes:
-        outside = clause.has(*key)
-        if outside is None:
+        listing.spend(len(found))
+        imports = [_has(each, listing) for each in clause.imports]
+        outside = {key: clause.judged(*key, imports) for key in found}
+        if None in outside.values():
             raise clause.lacks or _incomplete()
-        if outside:
-            return False
-    return True
+        found = {key: entry for key, entry in found.items() if not outside[key]}
+    return found
+
+
+def _has(value_set: ValueSet, listing: Listing) -> Has:
+    """Whether a code is one of a value set: looked up in the list of its codes, where they can be listed."""
+    try:
+        held = entries(value_set, listing)
+    except Problem as problem:
+        if problem.text == _TOO_MUCH:
+            raise
+        return _asking(value_set, listing)
+    return lambda system, code: (system, code) in held
+
+
+def _asking(value_set: ValueSet, listing: Listing) -> Has:
+    """The same where each clause has to be asked."""
+    weight = sum(1 for _ in value_set.clauses())
+
+    def has(system: str, code: str) -> bool | None:
+        listing.spend(weight)
+        return value_set.has(system, code)
+
+    return has
 
 
 def _of_clause(clause: Clause, listing: Listing) -> Iterator[Entry]:
@@ -85,15 +117,15 @@ def _of_clause(clause: Clause, listing: Listing) -> Iterator[Entry]:
         found = _of_system(clause, listing)
         rest = clause.imports
     else:
-        imported = entries(clause.imports[0], listing)
-        listing.spend(len(imported))
-        found = iter(imported.values())
+        found = iter(entries(clause.imports[0], listing).values())
         rest = clause.imports[1:]
+    tests = [_has(each, listing) for each in rest]
     for entry in found:
-        answers = [each.has(entry.url, entry.concept.code) for each in rest]
-        if every(answers) is None:
+        listing.spend(1 + len(tests))
+        within = every([has(entry.url, entry.concept.code) for has in tests])
+        if within is None:
             raise _incomplete()
-        if all(answers):
+        if within:
             yield entry
 
 

@@ -6,7 +6,7 @@ Problem when it is compiled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from penstock.errors import Problem
@@ -16,6 +16,7 @@ from penstock.terminology.filters import Test
 from penstock.terminology.grammar import Grammar
 
 System = CodeSystem | Grammar
+Has = Callable[[str, str], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,14 @@ class Clause:
 
     def has(self, system: str, code: str) -> bool | None:
         """Whether a code is one of it."""
-        answers: list[bool | None] = []
-        if self.url:
-            if self.url != system:
-                return False
-            answers.append(self._own(code))
-        if False in answers:
+        return self.judged(system, code, (each.has for each in self.imports))
+
+    def judged(self, system: str, code: str, imports: Iterable[Has]) -> bool | None:
+        """The same, where ``imports`` say whether a code is one of the value sets that it names."""
+        own = True if not self.url else self._own(code) if self.url == system else False
+        if own is False:
             return False
-        answers.extend(each.has(system, code) for each in self.imports)
-        if self.lacks is not None:
-            answers.append(None)
-        return every(answers)
+        return every([own, *(has(system, code) for has in imports), *((None,) if self.lacks is not None else ())])
 
     def _own(self, code: str) -> bool | None:
         concept = self.system.find(code) if self.system is not None else None

@@ -39,8 +39,10 @@ class Asked(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """How to judge. ``abstract`` is None where the client does not say whether abstract codes are wanted; ``system`` is the only one
-    that a coding may have."""
+    """How to judge.
+
+    ``abstract`` is None where the client does not say whether abstract codes are wanted; ``system`` is the only one that a coding may have.
+    """
 
     languages: Languages = ()
     lenient_display: bool = False

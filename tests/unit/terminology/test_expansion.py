@@ -154,3 +154,20 @@ def test_deep_and_wide_systems_are_listed_in_time(shape: str) -> None:
     assert found["expansion"]["total"] == 5_000
     assert ("contains" in found["expansion"]["contains"][0]) is (shape == "star")
     assert time.perf_counter() - begun < 5
+
+
+def test_many_excludes_of_many_codes_are_refused_at_once() -> None:
+    many = code_system("http://x/cs", *(f"c{place}" for place in range(5_000)))
+    excludes = [filtered("concept", "is-a", f"c{place}", "http://x/cs") for place in range(3_000)]
+    begun = time.perf_counter()
+    with pytest.raises(Problem, match="more work"):
+        expanded(many, value_set(VS, {"system": "http://x/cs"}, exclude=excludes))
+    assert time.perf_counter() - begun < 5
+
+
+def test_what_cannot_be_listed_may_still_limit_what_can() -> None:
+    languages = value_set("http://x/languages", {"system": "urn:ietf:bcp:47"})
+    listed = {"system": "urn:ietf:bcp:47", "concept": [{"code": "de"}, {"code": "not a language"}], "valueSet": ["http://x/languages"]}
+    assert codes(expanded(languages, value_set(VS, listed))) == "de"
+    others = value_set(VS, {"system": ANIMALS, "concept": [{"code": "dog"}]}, exclude=[{"valueSet": ["http://x/languages"]}])
+    assert codes(expanded(animals(), languages, others)) == "dog"
