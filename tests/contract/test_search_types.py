@@ -383,3 +383,18 @@ async def test_an_element_with_too_much_to_pair_is_refused(database: Database, s
     component = {"code": {"coding": codings}, "valueCodeableConcept": {"coding": codings}}
     [problem] = await _put(database, store, _observation("wide", [(LOINC, "1-8")], None, None, "Patient/smith", component=[component]))
     assert problem.code == "too-costly"
+
+
+async def test_a_long_list_finds_what_a_short_one_does(database: Database, store: Store) -> None:
+    many = ",".join(f"c{number}" for number in range(990))
+    lists = {
+        "Observation": (f"code={many},8867-4", f"code={LOINC}|8867-4,{many}", f"status={many},amended"),
+        "Patient": (f"identifier={many},9000000017",),
+    }
+    async with database.transaction(readonly=True) as tx:
+        for type, queries in lists.items():
+            for query in queries:
+                short = query.replace(f"{many},", "").replace(f",{many}", "")
+                pages = [await store.search(tx, SYSTEM, type, f"{each}&_total=accurate") for each in (query, short)]
+                first, second = ([entry.stored.id for entry in page.entries] for page in pages)
+                assert first == second != [] and pages[0].total == pages[1].total, short

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -11,6 +11,9 @@ from penstock.formats.fhir.definitions import SearchParam
 from penstock.formats.fhir.searchparams import R4, Parameters
 from penstock.store.hashing import param_hash, prefix, tenant_number
 from penstock.store.layout import Layout, layout
+
+#: Tokens of one condition, beyond which comparing them with each row costs more than looking each up.
+MANY = 50
 
 
 class Fragment(NamedTuple):
@@ -31,6 +34,9 @@ class Fragment(NamedTuple):
     patients: str = ""
     #: The same condition as a look for each row, where ``sql`` is a join: better for few rows, worse for all.
     probe: str = ""
+    #: The same condition of many tokens, with the same arguments, that looks up one token at a time: the planner thinks it cheap to
+    #: compare a long list with each row.
+    listed: str = ""
 
     @property
     def filter(self) -> str:
@@ -88,7 +94,17 @@ class Target:
 
     def any_token(self, tokens: list[int]) -> Fragment:
         """One of these tokens is on the row."""
-        return Fragment(f"r.tok && {self.add(tokens, 'int8[]')}", drive="tokens", tokens=tuple(tokens))
+        return self.any_of(self.add(tokens, "int8[]"), tokens)
+
+    def any_of(self, list: str, tokens: Sequence[int]) -> Fragment:
+        """The same for tokens that are an argument already."""
+        listed = f"r.rid = any(array({self.one_by_one(list)}))" if len(tokens) > MANY else ""
+        return Fragment(f"r.tok && {list}", drive="tokens", tokens=tuple(tokens), listed=listed)
+
+    def one_by_one(self, list: str) -> str:
+        """A select of the rows that have one of a list of tokens, each looked up by itself."""
+        each = f"select x.rid from {self.layout.current} x where x.tok @> array[t.token] offset 0"
+        return f"select o.rid from unnest({list}) t (token) cross join lateral ({each}) o"
 
     def in_side_table(self, condition: str, table: str, *, exact: bool = True, narrow: bool = True) -> Fragment:
         """A row of a side table satisfies ``condition``: a narrow one is looked up first, a wide one is left to the planner."""

@@ -36,6 +36,10 @@ class After(NamedTuple):
     back: bool = False
 
 
+#: Share of the rows up to which those of a long list of tokens are looked up one token at a time.
+_LISTED = 0.05
+
+
 class Branch(NamedTuple):
     """One type's side of a search. The targets of all branches share their arguments."""
 
@@ -57,7 +61,7 @@ def probe_sql(branch: Branch, condition: str, keys: Sequence[int]) -> str:
     """The statement that says for which of the ``keys`` there is a row of the branch under the condition on ``k.key``: their places."""
     target = branch.target
     placeholder = target.add(list(keys), "int8[]")
-    where = _where(target, [condition, *_conditions(branch.fragments, None)])
+    where = _where(target, [condition, *_conditions(branch, None)])
     return (
         f"select k.n from unnest({placeholder}) with ordinality k (key, n)"
         f" where exists (select 1 from {target.layout.current} r where {where} offset 0)"
@@ -84,7 +88,7 @@ def page_sql(branches: Sequence[Branch], order: Order, limit: int, after: After)
 def count_sql(branch: Branch, most: int | None = None) -> str:
     """The statement that counts, up to ``most`` where that is given."""
     target = branch.target
-    source = f"from {target.layout.current} r where {_where(target, _conditions(branch.fragments, _rarest(branch)))}"
+    source = f"from {target.layout.current} r where {_where(target, _conditions(branch, _rarest(branch)))}"
     if most is None:
         return f"select count(*) {source}"
     return f"select count(*) from (select 1 {source} limit {target.add(most, 'int8')}) as few"
@@ -95,7 +99,7 @@ def list_sql(branch: Branch, columns: str, limit: int) -> str:
     target, driver = branch.target, _rarest(branch)
     if driver and driver.tokens and branch.hits(driver) > _OFTEN * limit:
         driver = None  # reading any rows soon finds as many as are wanted
-    where = _where(target, _conditions(branch.fragments, driver))
+    where = _where(target, _conditions(branch, driver))
     return f"select {columns} from {target.layout.current} r where {where} limit {target.add(limit, 'int8')}"
 
 
@@ -127,7 +131,7 @@ class _Select:
         order, target = self._order, self._target
         through = bool(order.join) and driver is None
         keys = [self._named(key.walk if driver is None and n == 0 else key.plain, key) for n, key in enumerate(order.keys)]
-        conditions = [*_conditions(fragments, driver, probing=True)]
+        conditions = [*_conditions(self._branch._replace(fragments=fragments), driver, probing=True)]
         phase = order.joined if through else order.where
         if order.about is not None and phase:
             conditions.append(self._named(phase, order.about))
@@ -217,9 +221,19 @@ def _rarest(branch: Branch) -> Fragment | None:
     return by_index[0] if by_index else min(by_tokens, key=lambda each: branch.counts.share(each.tokens), default=None)
 
 
-def _conditions(fragments: Sequence[Fragment], driver: Fragment | None, *, probing: bool = False) -> list[str]:
+def _conditions(branch: Branch, driver: Fragment | None, *, probing: bool = False) -> list[str]:
     """The conditions, each in the form that suits: that of the driver finds rows, the others are asked of rows."""
-    return [each.probe if probing and each.probe else each.sql if each is driver or not each.tokens else each.filter for each in fragments]
+    return [_finding(branch, each) if each is driver else _asking(each, probing) for each in branch.fragments]
+
+
+def _finding(branch: Branch, driver: Fragment) -> str:
+    return driver.listed if driver.listed and branch.counts.share(driver.tokens) < _LISTED else driver.sql
+
+
+def _asking(fragment: Fragment, probing: bool) -> str:
+    if probing and fragment.probe:
+        return fragment.probe
+    return fragment.filter if fragment.tokens else fragment.sql
 
 
 def _where(target: Target, conditions: Sequence[str]) -> str:

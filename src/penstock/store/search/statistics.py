@@ -10,6 +10,8 @@ from penstock.db import Tx
 from penstock.store.layout import layout
 
 _SECONDS = 60.0
+#: Tokens of one list, of those that are not common, that are taken to be on any row.
+_RECKONED = 5
 
 _SQL = """
 select greatest(c.reltuples, 0)::float8 as rows, s.attname as name,
@@ -31,8 +33,14 @@ class Counts:
     rare: float
 
     def share(self, tokens: Iterable[int]) -> float:
-        """About which share of the rows carries one of ``tokens``."""
-        return min(sum(self.shares.get(token, self.rare) for token in tokens), 1.0)
+        """About which share of the rows carries one of ``tokens``.
+
+        Of many that are not common only a few are reckoned with: most of a long list is nowhere, and a walk that trusts in finding
+        them would go through the whole table.
+        """
+        known = [self.shares.get(token) for token in tokens]
+        common = sum(share for share in known if share is not None)
+        return min(common + min(known.count(None), _RECKONED) * self.rare, 1.0)
 
 
 class Statistics:

@@ -95,11 +95,21 @@ def any_code(target: Target, param: str, pairs: Iterable[Pair]) -> Fragment:
         hashes.append(hash)
         if code:
             full.append(hash)
-    found = target.any_token(hashes)
+    list = target.add(hashes, "int8[]")
+    found = target.any_of(list, hashes)
     if param != target.layout.code or not full:
         return found
-    column = f"r.code = {target.add(full[0], 'int8')}" if len(full) == 1 else f"r.code = any({target.add(full, 'int8[]')})"
-    return Fragment(f"({column} or {found.sql})", drive="code", tokens=tuple(hashes), halves=(column, found.sql))
+    if len(full) == 1:
+        column = f"r.code = {target.add(full[0], 'int8')}"
+        return Fragment(f"({column} or {found.sql})", drive="code", tokens=tuple(hashes), halves=(column, found.sql))
+    codes = target.add(full, "int8[]")
+    both = Fragment(
+        f"(r.code = any({codes}) or {found.sql})", drive="code", tokens=tuple(hashes), halves=(f"r.code = any({codes})", found.sql)
+    )
+    if not found.listed:
+        return both
+    hot = f"select h.rid from {target.layout.current} h where h.code = any({codes})"
+    return both._replace(listed=f"r.rid = any(array({hot} union all {target.one_by_one(list)}))")
 
 
 def _unique(target: Target, param: str, pairs: list[Pair]) -> Fragment:
