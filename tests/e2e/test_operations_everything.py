@@ -181,7 +181,6 @@ def test_a_document_is_the_composition_and_what_it_refers_to(client: httpx.Clien
     assert client.get(f"/fhir/Bundle/{kept.json()['id']}").json() == kept.json()
 
 
-@pytest.mark.req("FH-07")
 def test_no_operation_shows_more_than_a_plain_read(client: httpx.Client, program: Program) -> None:
     with program.client("system/Patient.rs system/Observation.rs") as narrow:
         found = names(narrow.get("/fhir/Patient/one/$everything"))

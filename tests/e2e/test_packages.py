@@ -58,7 +58,6 @@ def test_the_command_line_shows_what_a_package_changes_then_loads_lists_and_remo
     assert gone.returncode == 1 and "no package of this name" in gone.stderr
 
 
-@pytest.mark.req("FH-10")
 def test_three_versions_of_us_core_live_beside_each_other(program: Program, guides: dict[str, Path]) -> None:
     with program.client() as client:
         for version, file in guides.items():
@@ -159,7 +158,6 @@ def test_a_definition_that_was_stored_is_in_force_in_every_process_when_its_clie
                 assert [each["code"] for each in found["expansion"]["contains"]] == [f"c{number}"]
 
 
-@pytest.mark.req("FH-10")
 def test_a_loaded_guide_is_validated_against_and_searched_by(program: Program, guides: dict[str, Path]) -> None:
     race = {
         "url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race",

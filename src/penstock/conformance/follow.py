@@ -28,7 +28,7 @@ _IDLE_S = 1.0
 #: How far back a look at the histories goes beyond the last one: versions are numbered before they commit.
 _OVERLAP = timedelta(seconds=5)
 _EVENTS = 1000
-_PAGE = 200
+_PAGE = 25  # some definitions have megabytes
 
 
 class Follower:

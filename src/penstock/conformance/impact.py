@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from penstock.conformance.definition import Definition, kind_of
-from penstock.conformance.package import BUILT_IN, Package
+from penstock.conformance.definition import Definition
+from penstock.conformance.package import BUILT_IN, Content, Package
 
 #: What becomes of a definition: nobody had its URL; another version of it is known; the very same is known; or the same URL and version
 #: is known with other content (``replaced``: the later one is in force; ``hidden``: it is R4's own or the site's, which stay in force).
@@ -64,13 +63,13 @@ class Impact(NamedTuple):
 
 def impact(package: Package, known: Callable[[str, str], Sequence[Known]], loaded: Iterable[tuple[str, str]]) -> Impact:
     """What ``package`` changes: ``known`` are the definitions of a type and URL, ``loaded`` names and versions of packages."""
-    items = [_item(definition, body, known(definition.type, definition.url)) for definition, body in package.definitions]
+    items = [_item(each, known(each.definition.type, each.definition.url)) for each in package.definitions]
     return Impact(sorted(items, key=lambda item: (CHANGES.index(item.change), item.definition)), dependencies(package.dependencies, loaded))
 
 
-def _item(definition: Definition, body: bytes, known: Sequence[Known]) -> Item:
-    kind, digest = kind_of(definition, body), digest_of(body)
-    others = [each for each in known if each.definition.version == definition.version and each.digest != digest]
+def _item(content: Content, known: Sequence[Known]) -> Item:
+    definition, kind = content.definition, content.kind
+    others = [each for each in known if each.definition.version == definition.version and each.digest != content.digest]
     strong = next((each for each in others if each.origin in ("r4", "site")), None)
     if strong is not None:
         return Item("hidden", definition, kind, strong.origin)
@@ -80,11 +79,6 @@ def _item(definition: Definition, body: bytes, known: Sequence[Known]) -> Item:
         return Item("added", definition, kind, "")
     same = any(each.definition.version == definition.version for each in known)
     return Item("same" if same else "new-version", definition, kind, known[-1].origin)
-
-
-def digest_of(body: bytes) -> bytes:
-    """What two definitions are compared by."""
-    return hashlib.sha256(body).digest()
 
 
 def dependencies(needed: Mapping[str, str], loaded: Iterable[tuple[str, str]]) -> list[Dependency]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import zstandard
+
 from penstock.conformance.archive import Limits, files
-from penstock.conformance.definition import KINDS, Definition, definition_of
+from penstock.conformance.definition import KINDS, Definition, definition_of, kind_of
 from penstock.errors import Problem
 from penstock.formats.fhir import json
 
@@ -23,6 +26,15 @@ VERSIONS = ("4.0", "4.0.1", "4.0.0")
 BUILT_IN = frozenset({"hl7.fhir.r4.core", "hl7.fhir.core", "hl7.fhir.r4.expansions"})
 
 
+class Content(NamedTuple):
+    """A definition of a package: what an operator calls it, what it is compared by, and its bytes, packed."""
+
+    definition: Definition
+    kind: str
+    digest: bytes
+    packed: bytes
+
+
 class Package(NamedTuple):
     """What was read. ``left_out`` are (file, reason) of what looks like a definition and cannot be used."""
 
@@ -30,7 +42,7 @@ class Package(NamedTuple):
     version: str
     digest: bytes
     manifest: dict[str, Any]
-    definitions: list[tuple[Definition, bytes]]
+    definitions: list[Content]
     left_out: list[tuple[str, str]]
 
     @property
@@ -43,7 +55,8 @@ class Package(NamedTuple):
 def read_package(data: bytes, limits: Limits = Limits()) -> Package:
     """The package in the bytes of a ``.tgz``; what is no package, or one for another FHIR, is a Problem."""
     manifest: dict[str, Any] | None = None
-    definitions: dict[tuple[str, str, str], tuple[Definition, bytes]] = {}
+    definitions: dict[tuple[str, str, str], Content] = {}
+    pack = zstandard.ZstdCompressor(level=6).compress
     left_out: list[tuple[str, str]] = []
     for path, content in files(data, limits):
         folder, _, name = path.removeprefix("./").rpartition("/")
@@ -53,12 +66,13 @@ def read_package(data: bytes, limits: Limits = Limits()) -> Package:
             manifest = _manifest(content)
             continue
         try:
-            found = _definition(content)
+            found = _content(content, pack)
         except Problem as problem:
             left_out.append((name[:120], problem.text))
             continue
         if found is not None:
-            definitions[found[0].type, found[0].url, found[0].version] = found
+            definition = found.definition
+            definitions[definition.type, definition.url, definition.version] = found
     if manifest is None:
         raise Problem("structure", "this archive holds no package/package.json: it is not a FHIR package")
     _refuse_foreign(manifest)
@@ -67,9 +81,14 @@ def read_package(data: bytes, limits: Limits = Limits()) -> Package:
     )  # fmt: skip
 
 
-def _definition(content: bytes) -> tuple[Definition, bytes] | None:
-    """A definition with its canonical bytes; None for another resource."""
-    resource = json.decode(content)
+def digest_of(body: bytes) -> bytes:
+    """What two definitions are compared by."""
+    return hashlib.sha256(body).digest()
+
+
+def _content(file: bytes, pack: Callable[[bytes], bytes]) -> Content | None:
+    """A definition, kept as canonical JSON; None for another resource."""
+    resource = json.decode(file)
     if resource.get("resourceType") not in KINDS:
         return None
     body = json.encode(resource)
@@ -78,7 +97,7 @@ def _definition(content: bytes) -> tuple[Definition, bytes] | None:
         raise Problem("required", "this definition has no URL to ask for it by")
     if len(definition.url) > 2000 or len(definition.version) > 200:
         raise Problem("too-long", "the URL or the version of this definition is longer than is accepted")
-    return definition, body
+    return Content(definition, kind_of(definition, body), digest_of(body), pack(body))
 
 
 def _manifest(content: bytes) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import zstandard
 from penstock.auth.access import SYSTEM, Access
 from penstock.conformance.builtin import built_in
 from penstock.conformance.definition import profile_of
-from penstock.conformance.impact import Known, dependencies, digest_of, impact
-from penstock.conformance.package import Package, read_package
+from penstock.conformance.impact import Known, dependencies, impact
+from penstock.conformance.package import Package, digest_of, read_package
 from penstock.conformance.registry import Registry
 from penstock.db import Database, Tx, named_sql
 from penstock.errors import Problem
@@ -119,7 +119,6 @@ class Packages:
         return found
 
     async def _load(self, package: Package, access: Access, now: datetime) -> None:
-        packed = await asyncio.to_thread(_packed, package)
         async with self.database.transaction() as tx:
             number = await tx.fetchval(
                 _SQL["add_package"], package.name, package.version, package.digest,
@@ -127,7 +126,7 @@ class Packages:
             )  # fmt: skip
             if number is None:
                 raise Problem("conflict", "this package is being loaded by somebody else")
-            await _add_definitions(tx, number, package, packed)
+            await _add_definitions(tx, number, package)
         await self.publish()
 
     async def _claimed(self, number: int) -> Sequence[str]:
@@ -149,17 +148,13 @@ class Packages:
         return bool(page.entries)
 
 
-async def _add_definitions(tx: Tx, number: int, package: Package, packed: Sequence[bytes]) -> None:
-    heads = [definition for definition, _ in package.definitions]
+async def _add_definitions(tx: Tx, number: int, package: Package) -> None:
+    heads = [content.definition for content in package.definitions]
     await tx.execute(
         _SQL["add_definitions"], number, list(range(len(heads))), [d.type for d in heads], [d.url for d in heads],
-        [d.version for d in heads], [d.status for d in heads], [d.date for d in heads], [d.name for d in heads], packed,
+        [d.version for d in heads], [d.status for d in heads], [d.date for d in heads], [d.name for d in heads],
+        [content.packed for content in package.definitions],
     )  # fmt: skip
-
-
-def _packed(package: Package) -> Sequence[bytes]:
-    compressor = zstandard.ZstdCompressor(level=9)
-    return [compressor.compress(body) for _, body in package.definitions]
 
 
 def _named(there: Sequence[Loaded], name: str, version: str) -> Loaded:
