@@ -45,11 +45,14 @@ class Task:
 
     def state(self, states: States, made: Made) -> State:
         """The state that the change is applied to: for a condition that matched nothing, one that the batch itself has made."""
-        if self.condition and not self.condition.matched and (found := made.find(self.item.access.tenant, self.condition.query)):
+        unmatched = self.condition is not None and not self.condition.matched
+        if unmatched and self.condition and (found := made.find(self.item.access.tenant, self.condition.query)):
             return found
         state = states.get(self.whose)
         if state is None:
             state = states[self.whose] = State(self.key, self.item.access.tenant, self_hash(self.item.access.tenant, *self.key))
+        if unmatched and state.body is not None:  # http.html#cond-update: no matches, an id, and something has it
+            raise Problem("duplicate", "nothing matches the criteria of this interaction, and another resource has this id")
         return state
 
     def do(self, state: State, rids: Rids) -> Written:

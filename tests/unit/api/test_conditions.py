@@ -66,6 +66,22 @@ async def test_creates_updates_and_bundles_under_one_condition_make_one_patient(
     assert await count(client) == 1
 
 
+async def test_a_conditional_update_does_not_overwrite_what_its_condition_does_not_find(
+    client: httpx.AsyncClient, patient: Resource
+) -> None:
+    other = {"resourceType": "Patient", "id": "taken", "name": [{"family": "Jones"}]}
+    await client.put("/fhir/Patient/taken", json=other)
+    put = {"request": {"method": "PUT", "url": f"Patient?{CONDITION}"}, "resource": patient | {"id": "taken"}}
+    for refused in (
+        await client.put(f"/fhir/Patient?{CONDITION}", json=patient | {"id": "taken"}),
+        await client.post("/fhir", json={"resourceType": "Bundle", "type": "transaction", "entry": [put]}),
+    ):
+        assert refused.status_code == 409 and refused.json()["issue"][0]["code"] == "duplicate", refused.text
+    assert (await client.get("/fhir/Patient/taken")).json()["name"] == other["name"]
+    made = await client.put(f"/fhir/Patient?{CONDITION}", json=patient | {"id": "free"})
+    assert (made.status_code, made.json()["id"]) == (201, "free")
+
+
 async def test_patches_at_once_are_all_there_at_the_end(client: httpx.AsyncClient, patient: Resource) -> None:
     await client.put("/fhir/Patient/p", json=patient | {"id": "p"})
     steps = [[{"op": "add", "path": "/name/-", "value": {"text": f"n{number}"}}] for number in range(20)]
