@@ -220,11 +220,48 @@ async def test_includes_follow_wildcards_targets_and_iterate(shelf: Shelf) -> No
         ("_id=o1&_revinclude=Provenance:target", "Provenance/v"),
         ("_id=o1&_revinclude=Provenance:target&_include:iterate=Provenance:agent", "Provenance/v Practitioner/gp"),
         ("_id=o1&_include=Observation:has-member", ""),
+        ("_id=o1&_include=Observation:subject&_revinclude:iterate=List:item", "Patient/peter List/l"),
     ]:  # fmt: skip
         if expected == "?":
             assert await _found(shelf, "Observation", query) == "?value", query
         else:
             assert (await _brought(shelf, "Observation", query)).split() == sorted(expected.split()), query
+
+
+def questionnaire(id: str, url: str, title: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Questionnaire", "id": id, "status": "active", "url": url, "title": title} | more
+
+
+def response(id: str, canonical: str, status: str = "completed") -> dict[str, Any]:
+    return {"resourceType": "QuestionnaireResponse", "id": id, "status": status, "questionnaire": canonical}
+
+
+async def test_what_is_named_by_its_canonical_url_is_followed_too(shelf: Shelf) -> None:
+    url = "http://example.org/q,1"
+    await shelf.put(questionnaire("one", url, "Sleep", version="1"), questionnaire("two", url, "Sleep again", version="2"),
+                    questionnaire("other", "http://example.org/q2", "Food"),
+                    response("a", url), response("b", f"{url}|2"), response("c", "http://example.org/q2", "in-progress"))  # fmt: skip
+    for type, query, expected in [
+        ("QuestionnaireResponse", "questionnaire.title=sleep", "a b"),
+        ("QuestionnaireResponse", "questionnaire.title=food", "c"),
+        ("QuestionnaireResponse", "questionnaire:Questionnaire.title=nothing", ""),
+        ("Questionnaire", "_has:QuestionnaireResponse:questionnaire:status=in-progress", "other"),
+    ]:
+        assert await _found(shelf, type, query) == expected, query
+    for type, query, expected in [
+        ("QuestionnaireResponse", "_id=a&_include=QuestionnaireResponse:questionnaire", "Questionnaire/one Questionnaire/two"),
+        ("QuestionnaireResponse", "_id=b&_include=*", "Questionnaire/two"),
+        (
+            "QuestionnaireResponse",
+            "_id=c&_include=*&_include:iterate=Questionnaire:derived-from",
+            "Questionnaire/one Questionnaire/other Questionnaire/two",
+        ),
+        ("Questionnaire", "_id=other&_revinclude=QuestionnaireResponse:questionnaire", "QuestionnaireResponse/c"),
+    ]:
+        assert await _brought(shelf, type, query) == expected, query
+    only = Access(client="app", scopes=parse_scope("system/QuestionnaireResponse.rs").scopes)
+    assert await _brought(shelf, "QuestionnaireResponse", "_include=*", only) == ""
+    assert await _found(shelf, "QuestionnaireResponse", "questionnaire.title=food", only) == "?forbidden"
 
 
 async def test_a_circle_of_includes_ends(shelf: Shelf) -> None:

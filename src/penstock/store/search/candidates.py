@@ -14,7 +14,7 @@ from penstock.store.keys import reference_token
 from penstock.store.layout import layout
 from penstock.store.row import local_references
 from penstock.store.search.condition import Chain, Condition, Has, Selves, links
-from penstock.store.search.criterion import Criterion
+from penstock.store.search.criterion import Criterion, escaped
 from penstock.store.search.match import holds
 from penstock.store.search.plan import probe_sql
 from penstock.store.search.run import Plan, Run, Wanted
@@ -89,6 +89,18 @@ async def ids(run: Run, plan: Plan, limit: int) -> list[str] | None:
 def references(candidates: Sequence[Candidate], param: str, type: str) -> dict[str, None]:
     """The ids of the resources of ``type`` that candidates point at by ``param``."""
     return {id_: None for each in candidates for code, target, id_ in local_references(each.indexed) if code == param and target == type}
+
+
+def names(candidate: Candidate) -> list[str]:
+    """The values of a reference parameter that point at a resource: its type and id, and its canonical URL where it has one."""
+    url = candidate.resource.get("url")
+    own = f"{candidate.stored.type}/{candidate.stored.id}"
+    return [own, escaped(url)] if isinstance(url, str) else [own]
+
+
+def urls(candidates: Sequence[Candidate], param: str) -> dict[str, None]:
+    """The canonical URLs that candidates name by ``param``, without their versions."""
+    return {url.partition("|")[0]: None for each in candidates for code, url in each.indexed.ref_urls if code == param}
 
 
 async def _decide(run: Run, link: Chain | Has, candidates: Sequence[Candidate]) -> set[Key]:

@@ -39,3 +39,8 @@ def split(text: str, separator: str) -> list[str]:
 def plain(text: str) -> str:
     """A part without its escapes."""
     return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text
+
+
+def escaped(text: str) -> str:
+    """A part with escapes: what :func:`plain` reads back."""
+    return re.sub(r"([,|$\\])", r"\\\1", text)

@@ -7,13 +7,16 @@ batches. No limit cuts anything off. Every inner side keeps to what the access m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from penstock.errors import Problem
 from penstock.store.hashing import self_hash
 from penstock.store.layout import layout
-from penstock.store.search.candidates import ids, references, satisfying
+from penstock.store.search.candidates import CANDIDATES, Candidate, ids, names, references, satisfying, too_costly, urls
 from penstock.store.search.condition import NEVER, And, Chain, Compared, Condition, Has, Joined, Not, Open, Or, Selves
-from penstock.store.search.criterion import Criterion
+from penstock.store.search.criterion import Criterion, escaped
 from penstock.store.search.meaning import meant
+from penstock.store.search.pointed import is_by_url
 from penstock.store.search.run import Plan, Run, Wanted
 
 #: Resources of the inner side up to which they are looked up one by one.
@@ -47,12 +50,17 @@ async def _chain(run: Run, type: str, chain: Chain) -> Condition:
     allowed = [(target, inner) for target, inner in chain.inner if run.may_search(target)]
     if not allowed:
         raise _forbidden(chain.param)
+    run.tools.reader.index.require(type, chain.param)
+    by_url = is_by_url(run.parameters.of(type)[chain.param], type)
     values: list[str] = []
     parts: list[Condition] = []
     many: list[tuple[str, Condition]] = []
     for target, inner in allowed:
         plan = await _inner(run, target, inner)
         if plan is None:
+            continue
+        if by_url:
+            values += [name for each in await _few(run, plan) for name in names(each)]
             continue
         found = await ids(run, plan, FEW)
         if found is not None:
@@ -72,9 +80,14 @@ async def _chain(run: Run, type: str, chain: Chain) -> Condition:
 async def _has(run: Run, type: str, has: Has) -> Condition:
     if not run.may_search(has.source):
         raise _forbidden("_has")
+    run.tools.reader.index.require(has.source, has.param)
     plan = await _inner(run, has.source, has.inner)
     if plan is None:
         return NEVER
+    if is_by_url(run.parameters.of(has.source)[has.param], has.source):
+        sources = await _few(run, plan)
+        named = Criterion("url", "uri", "", tuple(map(escaped, urls(sources, has.param))))
+        return Or((_pointed_at(run, type, has, sources), *([named] if named.values and "url" in run.parameters.of(type) else [])))
     link = Has(has.source, has.param, And(plan.wanted[0].conditions))
     if plan.exact and type == "Patient" and has.param in layout(has.source).patients:
         rows = await run.list(plan, "r.pat", _ROWS + 1)
@@ -83,9 +96,19 @@ async def _has(run: Run, type: str, has: Has) -> Condition:
             return Selves(run.access.tenant, patients)
         return Joined(link, "self", has.source, "pat", link.inner)
     found = await satisfying(run, plan, FEW)
+    return Open(link) if found is None else _pointed_at(run, type, has, found)
+
+
+def _pointed_at(run: Run, type: str, has: Has, sources: Sequence[Candidate]) -> Selves:
+    return Selves(run.access.tenant, frozenset(self_hash(run.access.tenant, type, id_) for id_ in references(sources, has.param, type)))
+
+
+async def _few(run: Run, plan: Plan) -> Sequence[Candidate]:
+    """The resources of an inner side that are named by their URLs: those must be known one by one."""
+    found = await satisfying(run, plan, CANDIDATES)
     if found is None:
-        return Open(link)
-    return Selves(run.access.tenant, frozenset(self_hash(run.access.tenant, type, id_) for id_ in references(found, has.param, type)))
+        raise too_costly()
+    return found
 
 
 async def _inner(run: Run, type: str, inner: Condition) -> Plan | None:

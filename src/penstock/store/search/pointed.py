@@ -30,3 +30,14 @@ def targets(param: SearchParam, type: str) -> tuple[str, ...]:
                 return param.targets
             allowed.update(one)
     return tuple(each for each in param.targets if each in allowed) or param.targets
+
+
+@lru_cache(maxsize=4096)
+def is_by_url(param: SearchParam, type: str) -> bool:
+    """Whether the parameter may hold canonical URLs instead of references: resources are then named by their own ``url``, too."""
+    paths = [re.split(r"\.where\(| as ", each.strip(" ()"))[0] for each in param.expression.split("|")]
+    elements = [r4().type_at(path) for path in paths if path.startswith(type + ".")]
+    return any(element is not None and not _URLS.isdisjoint(element.types) for element in elements)
+
+
+_URLS = frozenset(("canonical", "uri", "RelatedArtifact"))
