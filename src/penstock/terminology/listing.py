@@ -75,11 +75,9 @@ def _size(clause: Clause) -> int:
 def _without(value_set: ValueSet, found: dict[tuple[str, str], Entry], listing: Listing) -> dict[tuple[str, str], Entry]:
     """What is left when inactive codes, where they do not count, and all that is excluded are gone."""
     if value_set.inactive is False:
-        found = {
-            key: each for key, each in found.items() if not (isinstance(each.system, CodeSystem) and each.system.inactive(each.concept))
-        }
+        found = {key: each for key, each in found.items() if not each.inactive}
+    listing.spend(len(found) * len(value_set.excludes))
     for clause in value_set.excludes:
-        listing.spend(len(found))
         imports = [_has(each, listing) for each in clause.imports]
         outside = {key: clause.judged(*key, imports) for key in found}
         if None in outside.values():
