@@ -119,6 +119,11 @@ def ask(expression: str, focus: dict[str, Any] = PATIENT, **env: Any) -> list[An
         ("%resource.id & %rootResource.id & %context.id", ["p1p1p1"]),
         ("name.where(%resource.active).count()", [2]),
         ("name.where($this.family in (%resource.name.family | 'x')).count()", [2]),
+        ("name.select(defineVariable('f', family).select(%resource.name.where(family = %f).family))", ["Chalmers", "Windsor"]),
+        ("name.select(%resource.name.skip($index).first().family)", ["Chalmers", "Windsor"]),
+        ("name.select(iif($index = 0, %resource.name.tail().family, %context.name.first().family))", ["Windsor", "Chalmers"]),
+        ("name.where(use.exists()).select(%resource.name.family) | name.select(%resource.id)", ["Chalmers", "Windsor", "p1"]),
+        ("name.repeat(%resource.contact.name).text", ["A"]),
         ("%`vs-x` & %'ext-y'", ["http://hl7.org/fhir/ValueSet/xhttp://hl7.org/fhir/StructureDefinition/y"]),
     ],
 )  # fmt: skip
@@ -328,6 +333,13 @@ def test_a_mistake_says_where_it_is(expression: str, at: str) -> None:
         ask(expression, {**data, "name": [*data["name"], {"given": ["a", "b"]}]})
     assert caught.value.code in ("invalid", "not-supported")
     assert caught.value.at == at
+
+
+def test_the_type_it_is_read_at_must_exist() -> None:
+    with pytest.raises(Problem):
+        program("name", "MetadataResource")
+    assert program("length()", "System.String")("abc") == [3]
+    assert program("id", "Resource")(PATIENT) == program("id", "DomainResource")(PATIENT) == ["p1"]
 
 
 def test_strictness_is_about_what_is_doubtful() -> None:

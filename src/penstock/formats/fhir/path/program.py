@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from penstock.errors import Problem
+from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.path.compiler.builder import Builder
 from penstock.formats.fhir.path.compiler.values import BOOLEAN, Value
 from penstock.formats.fhir.path.lexer import where
@@ -83,6 +84,8 @@ def program(expression: str, type: str, *, strict: bool = False) -> Program:
 
 
 def _compiled(expression: str, node: Node, type: str, *, strict: bool = False, places: bool = False) -> Program:
+    if r4().type(type) is None and not type.startswith("System."):
+        raise Problem("invalid", "an expression is read at a type that R4 does not have")
     try:
         builder = Builder(expression, type, strict=strict, places=places)
         result = builder.whole(node)

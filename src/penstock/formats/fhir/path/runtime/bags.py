@@ -40,7 +40,7 @@ class _Seen:
             self._run.spend(len(self._loose))
             if any(same(value, other) for other in self._loose):
                 return True
-        return type(value) not in (Temporal, Quantity) and key(self._run, value) in self._keys
+        return key(self._run, value) in self._keys
 
 
 class _SeenFew:
