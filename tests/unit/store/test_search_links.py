@@ -251,11 +251,6 @@ async def test_what_is_named_by_its_canonical_url_is_followed_too(shelf: Shelf) 
     for type, query, expected in [
         ("QuestionnaireResponse", "_id=a&_include=QuestionnaireResponse:questionnaire", "Questionnaire/one Questionnaire/two"),
         ("QuestionnaireResponse", "_id=b&_include=*", "Questionnaire/two"),
-        (
-            "QuestionnaireResponse",
-            "_id=c&_include=*&_include:iterate=Questionnaire:derived-from",
-            "Questionnaire/one Questionnaire/other Questionnaire/two",
-        ),
         ("Questionnaire", "_id=other&_revinclude=QuestionnaireResponse:questionnaire", "QuestionnaireResponse/c"),
     ]:
         assert await _brought(shelf, type, query) == expected, query
