@@ -364,3 +364,21 @@ async def test_patches_are_entries_by_id_and_by_condition(client: httpx.AsyncCli
         assert refused.status_code in (status if isinstance(status, tuple) else (status,)), refused.text
         assert refused.json()["issue"][0]["expression"][0].startswith("Bundle.entry[1]")
         assert await events(parts) == before
+
+
+async def test_an_outcome_that_is_preferred_is_the_outcome_of_the_response(client: httpx.AsyncClient, patient: Resource) -> None:
+    for kind in ("batch", "transaction"):
+        answer = (await post(client, entry("POST", "Patient", patient), kind=kind, prefer="return=OperationOutcome")).json()["entry"][0]
+        assert "resource" not in answer and answer["response"]["outcome"]["resourceType"] == "OperationOutcome"
+        assert answer["response"]["location"]
+
+
+async def test_a_binary_in_a_bundle_is_a_resource(client: httpx.AsyncClient) -> None:
+    binary = {"resourceType": "Binary", "id": "b", "contentType": "image/png", "data": "iVBORw0KGgo="}
+    await post(client, entry("PUT", "Binary/b", binary))
+    for kind in ("batch", "transaction"):
+        for url in ("Binary/b", "Binary/b?_format=xml", "Binary/b/_history/1"):
+            found = (await post(client, entry("GET", url), kind=kind)).json()["entry"][0]["resource"]
+            assert (found["contentType"], found["data"]) == ("image/png", "iVBORw0KGgo="), (kind, url)
+    search = (await post(client, entry("GET", "Binary?_id=b&_format=xml&_summary=true"), kind="batch")).json()["entry"][0]["resource"]
+    assert search["entry"][0]["resource"]["contentType"] == "image/png"

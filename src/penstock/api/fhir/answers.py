@@ -24,6 +24,10 @@ _HEADERS = {
 _RESPONSE = ((b"location", "location"), (b"etag", "etag"), (b"last-modified", "lastModified"))
 
 
+#: How the bodies begin that say what came of a request.
+_OUTCOME = b'{"resourceType":"OperationOutcome"'
+
+
 def inner(request: Request, entry: Entry) -> Request:
     """The request that an entry is, for the same caller."""
     headers = {_HEADERS[name]: quote(value, safe=string.printable).encode() for name, value in entry.conditions.items()}
@@ -42,8 +46,11 @@ def _body(entry: Entry) -> tuple[bytes, bytes]:
     return b"application/fhir+json", json.encode(entry.resource)
 
 
-def entry_of(reply: Reply) -> bytes:
-    """The entry that tells of a reply: status and version always, the resource where there is one to show."""
+def entry_of(reply: Reply, *, wrote: bool = False) -> bytes:
+    """The entry that tells of a reply: status and version always, the resource where there is one to show.
+
+    What is told of a failure, or of something that was ``wrote``, is the outcome of the response and not its resource.
+    """
     response: dict[str, object] = {"status": str(reply.status)}
     for header, name in _RESPONSE:
         value = reply.header(header)
@@ -52,7 +59,7 @@ def entry_of(reply: Reply) -> bytes:
     told = orjson.dumps(response)
     if not reply.body:
         return b'{"response":%b}' % told
-    if reply.status >= 400:
+    if reply.status >= 400 or (wrote and reply.body.startswith(_OUTCOME)):
         return b'{"response":%b,"outcome":%b}}' % (told[:-1], reply.body)
     return b'{"resource":%b,"response":%b}' % (reply.body, told)
 

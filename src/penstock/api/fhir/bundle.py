@@ -82,4 +82,4 @@ async def _batch(request: Request, found: Sequence[Entry | Problem]) -> list[byt
             some = of_method[start : start + _AT_ONCE]
             replies = await asyncio.gather(*(request.dispatch(inner(request, entry), None) for entry in some))
             answers |= {entry.number: reply for entry, reply in zip(some, replies, strict=True)}
-    return [entry_of(answers[number]) for number in range(len(found))]
+    return [entry_of(answers[number], wrote=isinstance(entry, Entry) and entry.writes) for number, entry in enumerate(found)]

@@ -51,6 +51,11 @@ class Entry:
         return self.method in ("GET", "HEAD")
 
     @property
+    def writes(self) -> bool:
+        """Whether it changes a resource by itself: neither a read nor an operation."""
+        return not self.reads and self.operation is None
+
+    @property
     def condition(self) -> str | None:
         """The search that finds what is written: of a conditional create, update, patch or delete."""
         return self.conditions.get("ifNoneExist") if self.method == "POST" else self.criteria

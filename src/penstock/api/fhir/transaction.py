@@ -37,22 +37,18 @@ _CHANGING = frozenset(each.code for each in OPERATIONS if each.changes)
 
 async def transaction(parts: Parts, request: Request, entries: Sequence[Entry]) -> list[bytes]:
     """Do all entries; the entries of the response, in the order of the request."""
-    writes = sorted((entry for entry in entries if _writes(entry)), key=lambda entry: ORDER.index(entry.method))
+    writes = sorted((entry for entry in entries if entry.writes), key=lambda entry: ORDER.index(entry.method))
     _check(entries, writes)
     await parts.store.ensure(parts.database, {entry.type for entry in writes})
     for last in (False,) * (_ROUNDS - 1) + (True,):
         try:
             async with parts.database.transaction() as tx:
                 answers = await _Attempt(parts, request, tx).run(entries, writes)
-                return [entry_of(answers[entry.number]) for entry in entries]
+                return [entry_of(answers[entry.number], wrote=entry.writes) for entry in entries]
         except Problem as problem:
             if problem.code != "conflict" or last:
                 raise
     raise AssertionError("the last round returns or raises")
-
-
-def _writes(entry: Entry) -> bool:
-    return not entry.reads and entry.operation is None
 
 
 def _check(entries: Sequence[Entry], writes: Sequence[Entry]) -> None:
@@ -112,7 +108,7 @@ class _Attempt:
         _refuse_overlaps(todo)
         answers |= await self._write(todo)
         for entry in entries:
-            if not _writes(entry):
+            if not entry.writes:
                 answers[entry.number] = await self._read(entry)
         return answers
 
