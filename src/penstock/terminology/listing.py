@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from penstock.errors import Problem
@@ -78,12 +78,32 @@ def _without(value_set: ValueSet, found: dict[tuple[str, str], Entry], listing: 
         found = {key: each for key, each in found.items() if not each.inactive}
     listing.spend(len(found) * len(value_set.excludes))
     for clause in value_set.excludes:
-        imports = [_has(each, listing) for each in clause.imports]
-        outside = {key: clause.judged(*key, imports) for key in found}
-        if None in outside.values():
+        outside = _excluding(clause, listing)
+        answers = {key: outside(*key) for key in found}
+        if None in answers.values():
             raise clause.lacks or _incomplete()
-        found = {key: entry for key, entry in found.items() if not outside[key]}
+        found = {key: entry for key, entry in found.items() if not answers[key]}
     return found
+
+
+def _excluding(clause: Clause, listing: Listing) -> Has:
+    """Whether a clause has a code: looked up, where its codes are listed or come from filters alone."""
+    url, codes = clause.url, _chosen(clause, listing)
+    if codes is not None:
+        return lambda system, code: code in codes and system == url
+    imports = [_has(each, listing) for each in clause.imports]
+    return lambda system, code: clause.judged(system, code, imports)
+
+
+def _chosen(clause: Clause, listing: Listing) -> Collection[str] | None:
+    if clause.imports or clause.lacks is not None:
+        return None
+    if clause.listed is not None and not clause.tests:
+        return clause.listed
+    if clause.listed is not None or not isinstance(clause.system, CodeSystem):
+        return None
+    listing.spend(len(clause.system))
+    return {each.code for each in _passing(clause.tests, clause.system)}
 
 
 def _has(value_set: ValueSet, listing: Listing) -> Has:

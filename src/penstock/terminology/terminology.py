@@ -12,8 +12,8 @@ from penstock.terminology.expansion import Wanted, expand
 from penstock.terminology.library import Library, Pins, of_r4
 from penstock.terminology.listing import Listing, entries
 
-#: A value set that is asked for as a whole has at most so many codes.
-_WHOLE = 200_000
+#: Codes that may be looked at to list a value set as a whole.
+_WHOLE = 1_000_000
 #: Value sets whose codes are kept as a whole.
 _KEPT = 64
 
