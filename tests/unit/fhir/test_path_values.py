@@ -129,6 +129,8 @@ def test_quantities_have_units(expression: str, expected: list[Any]) -> None:
         ("'a\\nb'.matches('a.b')", [True]),
         ("'xay'.matches('a') and 'xay'.matchesFull('a').not()", [True]),
         ("'ff'.decode('hex').exists() | 'zz'.decode('hex').exists() | 'a'.encode('nope').exists()", [False]),
+        ("'\\ud83d\\ude00'.length()", [1]),
+        ("'\\\\ud83d\\\\ude00'.unescape('json').length() | '\\\\ud83d'.unescape('json').length()", [1]),
         ("'&lt;'.unescape('html') & '<'.escape('html')", ["<&lt;"]),
         ("'yes'.toBoolean() and 'N'.toBoolean().not() and 'maybe'.toBoolean().empty()", [True]),
         ("'+7'.toInteger() | '7.0'.toInteger() | '2147483648'.toInteger() | true.toInteger()", [7, 1]),

@@ -54,6 +54,8 @@ def tokens(text: str) -> list[Token]:
             raise Problem("invalid", "the expression has a character that FHIRPath does not know", at=where(text, place))
         if match.lastgroup == "open":
             raise Problem("invalid", "the expression has a comment without an end", at=where(text, place))
+        if match.lastgroup in ("string", "quoted") and _says(match.group()) is None:
+            raise Problem("invalid", "a string of the expression has an escape that FHIRPath does not know", at=where(text, place))
         if match.lastgroup != "space":
             found.append(Token(match.lastgroup, match.group(), place))
         place = match.end()
@@ -63,13 +65,19 @@ def tokens(text: str) -> list[Token]:
 
 def unquote(text: str) -> str:
     """What a string or a delimited identifier says, without quotes and escapes."""
-    return _ESCAPE.sub(_unescape, text[1:-1])
+    return _says(text) or ""
+
+
+def _says(text: str) -> str | None:
+    """None for an escape that is none, such as one half of a character."""
+    if "\\" not in text:
+        return text[1:-1]
+    try:
+        return _ESCAPE.sub(_unescape, text[1:-1]).encode("utf-16", "surrogatepass").decode("utf-16")
+    except (KeyError, UnicodeDecodeError):
+        return None
 
 
 def _unescape(match: re.Match[str]) -> str:
     code, letter = match.groups()
-    if code:
-        return chr(int(code, 16))
-    if letter not in _ESCAPES:
-        raise Problem("invalid", "a string of the expression has an escape that FHIRPath does not know")
-    return _ESCAPES[letter]
+    return chr(int(code, 16)) if code else _ESCAPES[letter]

@@ -56,6 +56,10 @@ def parse(text: str) -> Node:
     """The tree of an expression. Problem("invalid") names the line and column of what does not fit."""
     if len(text) > MAX_LENGTH:
         raise Problem("too-long", "the expression is too long")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Problem("invalid", "the expression has a character that FHIRPath does not know", at=where(text, error.start)) from None
     return _Parser(text).whole()
 
 

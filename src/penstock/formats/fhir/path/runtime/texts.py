@@ -117,6 +117,11 @@ def _urlbase64(text: str) -> str:
     return base64.b64decode(text, altchars=b"-_", validate=True).decode()
 
 
+def _json(text: str) -> str:
+    """Half a character is no text."""
+    return str(json.loads(f'"{text}"', strict=False)).encode().decode()
+
+
 _ENCODINGS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "hex": (lambda text: text.encode().hex(), _hex),
     "base64": (lambda text: base64.b64encode(text.encode()).decode(), _base64),
@@ -124,7 +129,7 @@ _ENCODINGS: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
 }
 _ESCAPES: dict[str, tuple[Callable[[str], str], Callable[[str], str]]] = {
     "html": (html.escape, html.unescape),
-    "json": (lambda text: json.dumps(text, ensure_ascii=False)[1:-1], lambda text: str(json.loads(f'"{text}"', strict=False))),
+    "json": (lambda text: json.dumps(text, ensure_ascii=False)[1:-1], _json),
 }
 
 
