@@ -2,8 +2,8 @@
 
     python tools/fhir_versions.py
 
-Reads the definitions of R4, R4B and R5 below ``$PENSTOCK_DATA/fhir-definitions``. By version: ``[lost, needs, gone]``. ``lost`` has, for
-each type of R4 and each of its JSON properties that does not carry over as it is, null, or the codes that are no longer allowed.
+Reads the definitions of STU3, R4, R4B and R5 below ``$PENSTOCK_DATA/fhir-definitions``. By version: ``[lost, needs, gone]``. ``lost``
+has, for each type of R4 and each of its JSON properties that does not carry over as it is, null, or the codes that are no longer allowed.
 ``needs`` has the elements that the other version requires and R4 does not. ``gone`` lists resource types that the other version lacks.
 """
 
@@ -20,7 +20,7 @@ import fhir_terms
 from fhir_definitions import DATA, R4, ROOT, rows
 
 TARGET = ROOT / "src" / "penstock" / "formats" / "fhir" / "versions" / "differences.json.zst"
-VERSIONS = {"4.3": "r4b-4.3.0", "5.0": "r5-5.0.0"}
+VERSIONS = {"3.0": "stu3-3.0.1", "4.3": "r4b-4.3.0", "5.0": "r5-5.0.0"}
 
 #: Types whose JSON is a string of the same form, so that a value of the first may stand where the second is asked for.
 WIDER = {
@@ -53,7 +53,7 @@ class Version:
 
     def __init__(self, folder: str) -> None:
         path = DATA / "fhir-definitions" / folder
-        self.types = fhir_elements.table([_local(row) for row in rows(path, "StructureDefinition")])
+        self.types = fhir_elements.table([_as_in_r4(row) for row in rows(path, "StructureDefinition")])
         sets = [row for row in rows(path, "ValueSet") if "compose" in row]
         self.codes = fhir_terms.bindings(self.types, sets, rows(path, "CodeSystem"))
 
@@ -69,11 +69,21 @@ class Version:
         return None if systems is None else {code for codes in systems.values() for code in codes}
 
 
-def _local(row: dict[str, Any]) -> dict[str, Any]:
-    """References to content without the URL that R5 puts before them."""
+def _as_in_r4(row: dict[str, Any]) -> dict[str, Any]:
+    """A StructureDefinition as R4 writes it, as far as types, cardinalities and bindings go."""
     for element in row.get("snapshot", {}).get("element", ()):
-        if "contentReference" in element:
+        if "contentReference" in element:  # R5 puts the URL of the type before it
             element["contentReference"] = "#" + element["contentReference"].rpartition("#")[2]
+        elif "type" not in element:  # the roots of STU3
+            element["type"] = [{"code": "Element"}]
+        element.setdefault("base", {"path": element["path"]})
+        binding = element.get("binding", {})
+        if "valueSet" not in binding:  # STU3 has a choice there, and other extensions
+            binding.pop("extension", None)
+            url = binding.get("valueSetUri") or binding.get("valueSetReference", {}).get("reference")
+            binding |= {"valueSet": url} if url else {}
+        for type in element.get("type", ()):
+            type.pop("targetProfile", None)
     return row
 
 

@@ -120,7 +120,7 @@ def test_format_goes_before_the_accept_header(client: httpx.Client, url: str, na
         ("?_format=xml;fhirVersion=3.0", {}),
         ("", {"accept": "text/html"}),
         ("", {"accept": f"{JSON};q=0"}),
-        ("", {"accept": f"{JSON};fhirVersion=3.0, {XML};fhirVersion=4.3"}),
+        ("", {"accept": f"{JSON};fhirVersion=6.0, {XML};fhirVersion=4.3"}),
     ],
 )
 def test_what_cannot_be_had_is_406_and_says_what_can(client: httpx.Client, url: str, path: str, headers: dict[str, str]) -> None:
@@ -212,7 +212,7 @@ ENCOUNTER: Resource = {
 
 @pytest.mark.req("FH-17")
 def test_another_version_is_translated_for_the_types_that_are_mapped(client: httpx.Client, url: str) -> None:
-    for version in ("4.3", "5.0"):
+    for version in ("3.0", "4.3", "5.0"):
         patient = client.get(url, headers={"accept": f"{JSON}; fhirVersion={version}"})
         assert patient.status_code == 200 and patient.headers["content-type"] == f"{JSON}; charset=utf-8; fhirVersion={version}"
         assert plain(patient.json()) == PATIENT, "a Patient is the same in all of them"

@@ -16,7 +16,7 @@ from penstock.formats.fhir.definitions import r4
 FOLDER = Path(__file__).parent
 
 #: The versions that resources can be had in beside R4 (4.0), as the fhirVersion parameter names them.
-VERSIONS = ("4.3", "5.0")
+VERSIONS = ("3.0", "4.3", "5.0")
 
 #: A statement of what this server does is about the version that it serves.
 _NOT_MAPPED = frozenset(("CapabilityStatement", "TerminologyCapabilities"))
