@@ -5,7 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +114,27 @@ def test_without_a_running_program_the_embedded_database_is_started_for_the_load
     (tmp_path / "a.ndjson").write_bytes(lines(patient(1), patient(2)))
     for deed in ("create", "same"):
         done = subprocess.run(
-            [BIN, "load", str(tmp_path / "a.ndjson"), "--data", str(tmp_path / "data"), "--json", "--processes", "1"],
+            [BIN, "load", str(tmp_path / "a.ndjson"), "--data", str(tmp_path / "data"), "--json"],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)[deed] == 2
+
+
+def test_a_load_that_was_killed_is_started_again_and_nothing_is_there_twice(program: Program, tmp_path: Path) -> None:
+    goals = [{"resourceType": "Basic", "id": f"k{number}", "code": {"text": "killed"}} for number in range(3000)]
+    (tmp_path / "basics.ndjson").write_bytes(lines(*goals))
+    command = [BIN, "load", str(tmp_path / "basics.ndjson"), "--data", str(program.data)]
+    with program.client() as client:
+        killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        while client.get("/fhir/Basic?_total=accurate&_count=1").json()["total"] == 0 and killed.poll() is None:
+            time.sleep(0.01)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+        before = client.get("/fhir/Basic?_total=accurate&_count=1").json()["total"]
+        done, told = loaded(program, str(tmp_path / "basics.ndjson"))
+        assert done.returncode == 0, done.stderr
+        assert told["resources"] == 3000 and told.get("same", 0) >= before
+        assert client.get("/fhir/Basic?_total=accurate&_count=1").json()["total"] == 3000
+        history = client.get("/fhir/Basic/_history?_count=1000").json()
+        assert {entry["resource"]["meta"]["versionId"] for entry in history["entry"]} == {"1"}

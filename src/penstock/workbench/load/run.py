@@ -22,10 +22,12 @@ from penstock.settings import Settings
 from penstock.store.load import analyze
 from penstock.workbench.load.files import batches
 from penstock.workbench.load.opened import Begun
-from penstock.workbench.load.worker import Done, Refused, begin, work
+from penstock.workbench.load.worker import Done, Refused, begin, end, work
 
 #: Batches that wait for each process: while one is written the next is there.
 _AHEAD = 2
+#: Bytes of files that are not worth another process.
+_SMALL = 2**20
 
 
 @dataclass
@@ -65,7 +67,7 @@ def load_files(settings: Settings, paths: Sequence[Path], *, processes: int, tel
     loaded, started = Loaded(), time.monotonic()
     with _database(settings) as url:
         asyncio.run(_prepare(url))
-        for done in _deal(Begun.of(settings, url), paths, processes or os.cpu_count() or 1):
+        for done in _deal(Begun.of(settings, url), paths, processes or _enough(paths)):
             loaded.counts += done.counts
             loaded.refused += len(done.refused)
             for each in done.refused:
@@ -73,6 +75,11 @@ def load_files(settings: Settings, paths: Sequence[Path], *, processes: int, tel
         asyncio.run(_finish(url, {type for type, _ in loaded.counts}))
     loaded.seconds = time.monotonic() - started
     return loaded
+
+
+def _enough(paths: Sequence[Path]) -> int:
+    """One process for each core; this one alone for what is loaded sooner than another process starts."""
+    return 1 if sum(path.stat().st_size for path in paths) < _SMALL else os.cpu_count() or 1
 
 
 @contextmanager
@@ -93,6 +100,11 @@ def _database(settings: Settings) -> Iterator[str]:
 
 def _deal(begun: Begun, paths: Sequence[Path], processes: int) -> Iterator[Done]:
     """Every batch, worked by one of the processes. Fewer are in the air than memory could mind."""
+    if processes == 1:
+        begin(begun)
+        yield from map(work, batches(paths))
+        end()
+        return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=begin, initargs=(begun,)) as pool:
         waiting: set[Future[Done]] = set()
         try:

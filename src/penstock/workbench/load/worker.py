@@ -64,6 +64,10 @@ class Worker:
         self._clock = clock
         self._found: dict[str, str] = {}
 
+    async def close(self) -> None:
+        """Nothing more comes."""
+        await self._database.close()
+
     async def load(self, batch: Sequence[Piece]) -> Done:
         """Write what is good in a batch, and tell what is not."""
         refused: list[Refused] = []
@@ -151,3 +155,12 @@ def work(batch: Sequence[Piece]) -> Done:
     assert _runner is not None
     assert _worker is not None
     return _runner.run(_worker.load(batch))
+
+
+def end() -> None:
+    """Let go of the database."""
+    global _runner, _worker
+    if _runner is not None and _worker is not None:
+        _runner.run(_worker.close())
+        _runner.close()
+    _runner = _worker = None
