@@ -11,11 +11,18 @@ import pytest
 from tests.e2e.conftest import Start
 
 URL = "http://example.org/fhir/StructureDefinition/ward-colour"
-PARAMETER = {
-    "resourceType": "SearchParameter", "id": "ward-colour", "url": "http://example.org/fhir/SearchParameter/ward-colour", 
-    "name": "WardColour", "status": "active", "description": "Colour of the ward", "code": "ward-colour", "base": ["Encounter"], "type": "token",
+PARAMETER: dict[str, object] = {
+    "resourceType": "SearchParameter",
+    "id": "ward-colour",
+    "url": "http://example.org/fhir/SearchParameter/ward-colour",
+    "name": "WardColour",
+    "status": "active",
+    "description": "Colour of the ward",
+    "code": "ward-colour",
+    "base": ["Encounter"],
+    "type": "token",
     "expression": f"Encounter.extension.where(url = '{URL}').value.ofType(code)",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
