@@ -177,6 +177,22 @@ def test_ordered_slices_come_in_their_order() -> None:
     assert found(patient(identifier=[identifier("urn:b"), identifier("urn:a")]), p) == [("slice", "Patient.identifier[1]")]
 
 
+def test_every_slice_that_is_missing_is_told() -> None:
+    p = profile(
+        "Patient",
+        sliced("Patient.identifier", "value", "system"),
+        *(
+            at(path, slice, **more)
+            for name in "ab"
+            for path, slice, more in (
+                ("Patient.identifier", name, {"min": 1}),
+                ("Patient.identifier.system", None, {"fixedUri": f"urn:{name}"}),
+            )
+        ),
+    )
+    assert found(patient(identifier=[identifier("urn:c")]), p) == [("min", "Patient.identifier")] * 2
+
+
 def test_a_slice_by_pattern_below_its_path() -> None:
     p = profile(
         "Observation",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from penstock.formats.fhir.definitions import TypeDef, r4
-from penstock.formats.fhir.validate.errata import context_of
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, members
 from penstock.formats.fhir.validate.profile.apply import World
 from penstock.formats.fhir.validate.profile.slices import is_one
-from penstock.formats.fhir.validate.profile.tree import Node
+from penstock.formats.fhir.validate.profile.tree import Profile
 
-Json = dict[str, Any]
-
+#: Where an extension may stand whose definition does not say.
+ANYWHERE = (("element", "Element"),)
 #: What R5 calls interfaces, by the elements that all of their types have. Extensions made for several versions name them.
 _INTERFACES = {
     "CanonicalResource": frozenset(("url", "version", "name", "status", "experimental")),
@@ -38,48 +37,41 @@ class Stand(NamedTuple):
         return self.owner is not None and stem == own and is_one(self.owner.type, frozenset((above,)))
 
 
-def misplaced(definition: Json, extension: Item, stand: Stand, world: World) -> list[Issue]:
+def misplaced(profile: Profile, extension: Item, stand: Stand, world: World) -> list[Issue]:
     """An extension stands where its definition lets it: by path or type, inside another extension, or where an expression says so."""
-    contexts = context_of(definition) or [{"type": "element", "expression": "Element"}]
     issues = []
-    if not any(_allows(context, stand, world) for context in contexts):
-        issues.append(_wrong("the extension is not meant for this element", extension, "context", definition))
-    for expression in definition.get("contextInvariant") or ():
+    if not any(_allows(kind, expression, stand, world) for kind, expression in profile.contexts or ANYWHERE):
+        issues.append(_wrong("the extension is not meant for this element", extension, "context", profile))
+    for expression in profile.context_rules:
         if world.holds(expression, stand.holder) is False:
-            issues.append(_wrong("the extension's rule about where it stands is broken", extension, "contextInvariant", definition))
+            issues.append(_wrong("the extension's rule about where it stands is broken", extension, "contextInvariant", profile))
     return issues
 
 
-def wrong_kind(definition: Json, extension: Item, is_modifier: bool) -> list[Issue]:
+def wrong_kind(profile: Profile, extension: Item, is_modifier: bool) -> list[Issue]:
     """What changes the meaning of its element is a modifierExtension, and nothing else is (extensibility.html#modifierExtension)."""
-    defined = _is_modifier(definition)
-    if defined is is_modifier:
+    if profile.modifier is is_modifier:
         return []
-    text = "a modifier extension stands in extension" if defined else "an extension that is no modifier stands in modifierExtension"
-    return [_wrong(text, extension, "isModifier", definition)]
+    text = (
+        "a modifier extension stands in extension" if profile.modifier else "an extension that is no modifier stands in modifierExtension"
+    )
+    return [_wrong(text, extension, "isModifier", profile)]
 
 
-def undefined_parts(url: str, extension: Item, root: Node, world: World) -> list[Issue]:
+def undefined_parts(profile: Profile, extension: Item, world: World) -> list[Issue]:
     """The extensions inside an extension are those that its definition names, or have URLs of their own (extensibility.html#complex)."""
-    slices = [slice for child in root.children if child.stem == "extension" for slice in child.slices]
+    slices = [slice for child in profile.root.children if child.stem == "extension" for slice in child.slices]
     return [
-        Issue("error", "structure", "the extension's definition has no such part", part.at, "part", url, "Extension.extension")
+        Issue("error", "structure", "the extension's definition has no such part", part.at, "part", profile.url, "Extension.extension")
         for part in members(extension, "extension")
         if ":" not in str(part.value.get("url", "")) and not any(slice.belongs(part, world) for slice in slices)
     ]
 
 
-def _is_modifier(definition: Json) -> bool:
-    elements = (definition.get("snapshot") or definition.get("differential") or {}).get("element", ())
-    return any(element.get("path") == "Extension" and element.get("isModifier") is True for element in elements)
-
-
-def _allows(context: Json, stand: Stand, world: World) -> bool:
-    kind, expression = context.get("type"), str(context.get("expression", ""))
+def _allows(kind: str, expression: str, stand: Stand, world: World) -> bool:
     if kind == "extension":
-        return any(
-            each is not None and each.type == "Extension" and each.value.get("url") == expression for each in (stand.holder, stand.owner)
-        )
+        around = (each for each in (stand.holder, stand.owner) if each is not None and each.type == "Extension")
+        return any(each.value.get("url") == expression for each in around)
     if kind == "fhirpath":
         return world.selects(expression, stand.holder)
     return _is_element(expression, stand)
@@ -94,5 +86,5 @@ def _is_element(expression: str, stand: Stand) -> bool:
     return wanted == "Element" or stand.is_at(wanted)
 
 
-def _wrong(text: str, extension: Item, rule: str, definition: Json) -> Issue:
-    return Issue("error", "structure", text, extension.at, rule, str(definition.get("url", "")), "Extension")
+def _wrong(text: str, extension: Item, rule: str, profile: Profile) -> Issue:
+    return Issue("error", "structure", text, extension.at, rule, profile.url, "Extension")

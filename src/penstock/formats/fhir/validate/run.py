@@ -148,22 +148,23 @@ class Run:
             return
         if "|" in url:
             self._found.append(Issue("error", "value", "the URL of an extension has no version", f"{extension.at}.url", "url"))
-        definition = self._validator.definition(url)
-        if definition is None or definition.get("type") != "Extension":
-            if url.startswith(self._policy.open_domains):
-                return
-            text = "the definition of an extension is not known here"
-            self._found.append(Issue(self._policy.unknown_extension, "not-found", text, extension.at, "extension"))
-            return
-        self._found += extensions.misplaced(definition, extension, stand, self)
-        self._found += extensions.wrong_kind(definition, extension, is_modifier)
-        self._found += self.apply(extension, url) or ()
         try:
             profile = self._validator.profile(url)
-        except Problem:
+        except Problem as problem:
+            self._found.append(Issue("warning", problem.code, problem.text, extension.at, "extension", url))
             return
-        if profile is not None:
-            self._found += extensions.undefined_parts(url, extension, profile.root, self)
+        if profile is None or profile.type != "Extension":
+            self._unknown(extension, url)
+            return
+        self._found += extensions.misplaced(profile, extension, stand, self)
+        self._found += extensions.wrong_kind(profile, extension, is_modifier)
+        self._found += self.apply(extension, url) or ()
+        self._found += extensions.undefined_parts(profile, extension, self)
+
+    def _unknown(self, extension: Item, url: str) -> None:
+        if not url.startswith(self._policy.open_domains):
+            text = "the definition of an extension is not known here"
+            self._found.append(Issue(self._policy.unknown_extension, "not-found", text, extension.at, "extension"))
 
     # What checks ask (profile.apply.World)
 

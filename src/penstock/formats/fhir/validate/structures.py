@@ -24,6 +24,10 @@ def check(item: Item, world: World) -> list[Issue]:
     try:
         compile_profile(definition, world.definition)
         return _contradictions(item, world)
+    except (TypeError, AttributeError, ValueError, KeyError):
+        return [
+            Issue("warning", "invalid", "what the profile is based on does not have the form of a StructureDefinition", item.at, "profile")
+        ]
     except Problem as problem:
         severity = "warning" if problem.code == "not-found" else "error"
         return [Issue(severity, problem.code, problem.text, item.at, "profile")]

@@ -123,10 +123,9 @@ class Validator:
             return None if definition is None else compile_profile(definition, self.definition)
         except Problem as problem:
             return problem
-        except (TypeError, AttributeError, ValueError, KeyError, RecursionError):
-            return Problem("invalid", "a profile does not have the form of a StructureDefinition")
 
 
 def _distinct(issues: list[Issue]) -> list[Issue]:
-    """Each place and rule once, whoever asks for it: the first to say it is R4, then the profiles in order."""
-    return list({(issue.at, issue.rule or issue.text, issue.severity): issue for issue in reversed(issues)}.values())[::-1]
+    """Each rule of an element once at each place, whoever asks for it: the first to say it is R4, then the profiles in order."""
+    told = {(issue.at, issue.rule or issue.text, issue.severity, issue.element): issue for issue in reversed(issues)}
+    return list(told.values())[::-1]

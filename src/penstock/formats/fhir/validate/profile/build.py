@@ -7,6 +7,7 @@ from typing import Any, TypeGuard
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import Binding, Element, r4
+from penstock.formats.fhir.validate.errata import context_of
 from penstock.formats.fhir.validate.profile.elements import CORE, Find, constraints, is_type
 from penstock.formats.fhir.validate.profile.raw import Raw, nest
 from penstock.formats.fhir.validate.profile.slices import Slicer
@@ -30,7 +31,16 @@ MOST_ELEMENTS = 20_000
 
 
 def compile_profile(definition: Json, find: Find) -> Profile:
-    """The tree of a profile. Problem where the definition is not one that can be applied."""
+    """The tree of a profile. Problem where the definition is not one that can be applied: it may hold anything."""
+    try:
+        return _compiled(definition, find)
+    except RecursionError:
+        raise Problem("too-costly", "a profile is nested too deep") from None
+    except (TypeError, AttributeError, ValueError, KeyError):
+        raise Problem("invalid", "a profile does not have the form of a StructureDefinition") from None
+
+
+def _compiled(definition: Json, find: Find) -> Profile:
     elements = constraints(definition, find)
     if len(elements) > MOST_ELEMENTS:
         raise Problem("too-costly", "a profile has more elements than this server applies")
@@ -38,7 +48,14 @@ def compile_profile(definition: Json, find: Find) -> Profile:
     builder = _Builder(Slicer(find))
     root = builder.node(raw)
     builder.connect()
-    return Profile(str(definition.get("url", "")), str(definition.get("type", raw.path)), root, definition.get("type") == "Extension")
+    return Profile(
+        str(definition.get("url", "")),
+        str(definition.get("type", raw.path)),
+        root,
+        tuple((str(each.get("type")), str(each.get("expression", ""))) for each in context_of(definition)),
+        tuple(map(str, definition.get("contextInvariant", ()))),
+        raw.element.get("isModifier") is True,
+    )
 
 
 class _Builder:

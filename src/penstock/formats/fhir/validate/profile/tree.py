@@ -81,12 +81,18 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A compiled StructureDefinition. ``type`` is what it constrains; ``url`` carries no version."""
+    """A compiled StructureDefinition. ``type`` is what it constrains; ``url`` carries no version.
+
+    Of an extension ``contexts`` are where it may stand (kind and expression), ``context_rules`` what must hold there; ``modifier`` says
+    that it changes the meaning of its element.
+    """
 
     url: str
     type: str
     root: Node
-    extension: bool
+    contexts: tuple[tuple[str, str], ...] = ()
+    context_rules: tuple[str, ...] = ()
+    modifier: bool = False
 
 
 Holds = Callable[[Any, Env], bool | None]
