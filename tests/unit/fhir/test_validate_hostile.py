@@ -90,7 +90,7 @@ def damaged(data: st.DataObject, value: Json) -> Json:
         candidates = [(holder, key) for holder, key in places(changed) if key not in ("url", "resourceType")]
         holder, key = data.draw(st.sampled_from(candidates))
         if data.draw(st.booleans()):
-            holder[key] = data.draw(junk)
+            holder[key] = copy.deepcopy(data.draw(junk))
         else:
             holder.pop(key)
     return changed
