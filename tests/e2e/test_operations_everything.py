@@ -196,3 +196,12 @@ def test_no_operation_shows_more_than_a_plain_read(client: httpx.Client, program
     with program.client("system/*.rs") as reader:
         body = {"resourceType": "Parameters", "parameter": [{"name": "persist", "valueBoolean": True}]}
         assert reader.post("/fhir/Composition/letter/$document", json=body).status_code == 403
+
+
+def test_answers_have_the_form_that_is_asked_for(client: httpx.Client) -> None:
+    for path in ("Patient/one/$everything", "Observation/$lastn?patient=Patient/one&code=8867-4", "Composition/letter/$document"):
+        answer = client.get(f"/fhir/{path}", headers={"Accept": "application/fhir+xml"})
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("application/fhir+xml"), answer.text
+        assert answer.text.lstrip().startswith(("<?xml", "<Bundle"))
+    data = client.get('/fhir/$graphql?query={Patient(id:"one"){id}}', headers={"Accept": "application/json"})
+    assert data.json() == {"data": {"Patient": {"id": "one"}}} and data.headers["content-type"].startswith("application/json")
