@@ -56,7 +56,7 @@ class Validator:
         self.resolve = resolve
         self._profiles: dict[str, Profile | Problem | None] = {}
         self._definitions: dict[str, Resource | None] = {}
-        self._revision = canonicals.revision
+        self._revision = canonicals.revision_of("StructureDefinition")
 
     def check(
         self,
@@ -103,19 +103,16 @@ class Validator:
     def kinds_of(self, url: str) -> frozenset[str]:
         """The types of the definitions that a canonical names, as far as they are known here."""
         bare = url.partition("|")[0]
-        own: dict[str, Mapping[str, Any]] = {
-            "StructureDefinition": r4().profiles,
-            "ValueSet": r4().value_sets,
-            "CodeSystem": r4().code_systems,
-        }
-        return frozenset(type for type in KINDS if bare in own.get(type, ()) or self.canonicals.find(type, bare) is not None)
+        found = {type for type, own in _of_r4().items() if bare in own}
+        return frozenset(found.union(type for type in KINDS if self.canonicals.find(type, bare) is not None))
 
     def _refresh(self) -> None:
         """Forget what was made of other definitions; and what strangers asked for, before it is too much."""
-        if self._revision != self.canonicals.revision or len(self._definitions) > MOST_KNOWN:
+        revision = self.canonicals.revision_of("StructureDefinition")
+        if self._revision != revision or len(self._definitions) > MOST_KNOWN:
             self._profiles.clear()
             self._definitions.clear()
-            self._revision = self.canonicals.revision
+            self._revision = revision
 
     def _compiled(self, url: str) -> Profile | Problem | None:
         definition = self.definition(url)
@@ -123,6 +120,11 @@ class Validator:
             return None if definition is None else compile_profile(definition, self.definition)
         except Problem as problem:
             return problem
+
+
+def _of_r4() -> dict[str, Mapping[str, Any]]:
+    """The definitions that R4 itself publishes, by type and URL."""
+    return {"StructureDefinition": r4().profiles, "ValueSet": r4().value_sets, "CodeSystem": r4().code_systems}
 
 
 def _distinct(issues: list[Issue]) -> list[Issue]:

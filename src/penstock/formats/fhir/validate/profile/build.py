@@ -11,7 +11,7 @@ from penstock.formats.fhir.validate.errata import context_of
 from penstock.formats.fhir.validate.profile.elements import CORE, Find, constraints, is_type
 from penstock.formats.fhir.validate.profile.raw import Raw, nest
 from penstock.formats.fhir.validate.profile.slices import Slicer
-from penstock.formats.fhir.validate.profile.tree import Belongs, Discriminator, Node, PathRule, Profile, Slice
+from penstock.formats.fhir.validate.profile.tree import Belongs, Node, PathRule, Profile, Slice
 from penstock.formats.fhir.validate.profile.values import value_rules
 
 Json = dict[str, Any]
@@ -103,7 +103,6 @@ class _Builder:
         slicing = raw.element.get("slicing") or {}
         discriminators = [(str(each.get("type")), str(each.get("path"))) for each in slicing.get("discriminator", ())]
         discriminators = discriminators or _usual(raw)
-        node.discriminators = tuple(Discriminator(*each) for each in discriminators)
         node.sliced = str(slicing.get("rules", "open"))
         node.ordered = slicing.get("ordered") is True
         node.slices = self._slices(raw.slices, discriminators)

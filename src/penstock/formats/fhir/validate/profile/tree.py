@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.formats.fhir.definitions import Binding
-from penstock.formats.fhir.path import Env
 from penstock.formats.fhir.validate.items import Item
 
-#: What a value must be: None when it is, else the kind of constraint that it breaks and our words.
+#: Whether a value is as it must be.
 Test = Callable[[Any], bool]
 
 
@@ -21,7 +20,6 @@ class ValueRule:
     kind: str
     text: str
     holds: Test
-    accepts_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +30,6 @@ class PathRule:
     severity: str
     expression: str
     words: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Discriminator:
-    kind: str
-    path: str
 
 
 @dataclass(slots=True)
@@ -58,7 +50,6 @@ class Node:
     more_bindings: tuple[Binding, ...] = ()
     rules: tuple[PathRule, ...] = ()
     children: tuple[Node, ...] = ()
-    discriminators: tuple[Discriminator, ...] = ()
     sliced: str = ""
     ordered: bool = False
     slices: tuple[Slice, ...] = ()
@@ -66,7 +57,7 @@ class Node:
     asks: bool = True
 
 
-#: Whether an item belongs to a slice. ``run`` is what the walk knows (the type is ``apply.Run``).
+#: Whether an item belongs to a slice. ``run`` is what the walk knows (an ``apply.World``).
 Belongs = Callable[[Item, Any], bool]
 
 
@@ -93,6 +84,3 @@ class Profile:
     contexts: tuple[tuple[str, str], ...] = ()
     context_rules: tuple[str, ...] = ()
     modifier: bool = False
-
-
-Holds = Callable[[Any, Env], bool | None]
