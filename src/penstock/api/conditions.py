@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from penstock.api.reply import Header
 from penstock.errors import Problem
@@ -25,7 +26,13 @@ def version_headers(version: int, last_updated: datetime) -> tuple[Header, ...]:
 
 def http_date(at: datetime) -> bytes:
     """A time as HTTP writes it."""
-    return format_datetime(at.astimezone(UTC).replace(microsecond=0), usegmt=True).encode()
+    return _http_date(int(at.timestamp()))
+
+
+@lru_cache(maxsize=1024)
+def _http_date(seconds: int) -> bytes:
+    """Many versions are of the same second."""
+    return formatdate(seconds, usegmt=True).encode()
 
 
 def if_match(header: str | None) -> int | None:
