@@ -53,8 +53,9 @@ def plain(number: int) -> dict[str, Any]:
 
 NESTED = "Patient." + "descendants()." * 50 + "x"
 PATCH = [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": NESTED}]
-LINKS = (
-    "{ PatientList(_count: 1000) { link { other { resource { link { other { resource { link { other { resource { id } } } } } } } } } } }"
+_NEXT = "link {{ other {{ resource {{ {} }} }} }}"
+LINKS = "{ PatientList(_count: 1000) { " + _NEXT.format(_NEXT.format(_NEXT.format("id"))) + " } }"
+LONG = {"resourceType": "Patient", "name": [{"given": ["y"] * 5}] * 60_000}
 )
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
