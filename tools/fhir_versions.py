@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import zstandard
@@ -130,9 +131,14 @@ def differences(old: Version, new: Version) -> list[Any]:
     return [losses, needs, sorted(name for name, row in old.types.items() if row[0] == "resource" and name not in new.types)]
 
 
+@cache
+def read(folder: str) -> Version:
+    """A version, read once."""
+    return Version(folder)
+
+
 def table() -> bytes:
-    old = Version(R4.name)
-    found = {version: differences(old, Version(folder)) for version, folder in VERSIONS.items()}
+    found = {version: differences(read(R4.name), read(folder)) for version, folder in VERSIONS.items()}
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 

@@ -46,7 +46,7 @@ def test_the_table_is_what_the_definitions_say(tool: Any) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_is_translated_is_what_the_other_version_defines(tool: Any, examples: list[Resource], version: str) -> None:
-    types = tool.Version(tool.VERSIONS[version])
+    types = tool.read(tool.VERSIONS[version])
     done = 0
     for example in examples:
         try:
