@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import uvloop
@@ -38,7 +38,7 @@ from penstock.errors import Problem, explain
 from penstock.events import retention
 from penstock.flow import Flow, Ways
 from penstock.formats.fhir import json
-from penstock.formats.fhir.searchparams import extract
+from penstock.formats.fhir.searchparams import Parameters
 from penstock.formats.fhir.validate.demands import Demands
 from penstock.formats.fhir.validate.validator import Validator
 from penstock.formats.hl7v2 import Header, Message
@@ -335,7 +335,7 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
             vault,
             settings,
             bodies=partial(_bodies, core.store),
-            matches=_concerns,
+            matches=partial(_concerns, core.store.index),
             source=_source(settings),
             clock=core.clock,
             chance=core.chance,
@@ -394,16 +394,17 @@ async def _bodies(store: Store, tx: Tx, keys: Sequence[tuple[str, str, int]]) ->
     return await version_bodies(tx, store, SYSTEM, keys)
 
 
-@cache
-def _query(criteria: str) -> Query:
+@lru_cache(maxsize=1024)
+def _query(criteria: str, parameters: Parameters) -> Query:
     type_, _, query = criteria.partition("?")
-    return parse(type_, query)
+    return parse(type_, query, parameters=parameters)
 
 
-def _concerns(criteria: str, type_: str, body: bytes) -> bool:
+def _concerns(index: Index, criteria: str, type_: str, body: bytes) -> bool:
     """Whether a resource is one that a Subscription's criteria ask for."""
-    resource = json.decode(body)
-    return matches(_query(criteria), extract(resource), resource)
+    resource, parameters = json.decode(body), index.parameters
+    indexed = parameters.extract(resource)
+    return matches(_query(criteria, parameters), indexed, resource, parameters=parameters, terminology=index.terminology)
 
 
 def _operator(core: Core) -> Operator:

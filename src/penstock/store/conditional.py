@@ -16,6 +16,7 @@ from penstock.formats.fhir.searchparams import Parameters
 from penstock.store.batch import Item, State
 from penstock.store.change import Key
 from penstock.store.hashing import h64, prefix
+from penstock.store.identified import owned
 from penstock.store.search.condition import is_alone
 from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.match import matches
@@ -55,8 +56,11 @@ async def resolve(tx: Tx, search: Search, asked: Mapping[int, tuple[Item, Condit
     guards = sorted({condition.guard for _, condition in asked.values()})
     await tx.execute(SQL["guard"], guards)
     await tx.execute(SQL["hold_guard"], guards)
-    resolved: dict[int, Condition | Problem] = {}
+    known = await owned(tx, {number: (item.access, condition.query) for number, (item, condition) in asked.items()})
+    resolved: dict[int, Condition | Problem] = {number: replace(asked[number][1], matched=ids) for number, ids in known.items()}
     for number, (item, condition) in asked.items():
+        if number in known:
+            continue
         try:
             page = await search.page(tx, item.access, condition.query)
         except Problem as problem:
@@ -117,6 +121,7 @@ def _matches(query: Query, state: State) -> bool:
     if state.resource is None or state.indexed is None:
         return False
     try:
-        return matches(query, state.indexed, {**state.resource, "id": state.key[1]})
+        resource, index = {**state.resource, "id": state.key[1]}, state.index
+        return matches(query, state.indexed, resource, parameters=index.parameters, terminology=index.terminology)
     except Exception as error:
         raise explain(error) from error

@@ -11,8 +11,11 @@ from penstock.auth.access import Access, parse_scope
 from penstock.db import Database
 from penstock.errors import Problem
 from penstock.formats.fhir.canonical import Shelf as Definitions
-from penstock.store import Store
+from penstock.formats.fhir.searchparams import extract
+from penstock.store import Change, Store
 from penstock.store.index import Index
+from penstock.store.search.match import matches
+from penstock.store.search.parse import parse
 from tests.unit.store.conftest import Shelf, Told
 
 DRINKS, CLASS = "http://example.org/drinks", "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -84,6 +87,21 @@ async def test_codes_are_found_by_what_they_mean(house: Shelf, query: str, ids: 
 )
 async def test_places_within_places_are_found(house: Shelf, query: str, ids: str) -> None:
     assert sorted(await house.ids("Encounter", query)) == ids.split()
+
+
+async def test_a_subscription_and_a_conditional_create_know_what_codes_mean(house: Shelf) -> None:
+    index = house.store.index
+    for query, wanted in [
+        ("code:in=http://example.org/vs/teas", True),
+        (f"code:above={DRINKS}|coffee", False),
+        (f"code:below={DRINKS}|hot", True),
+    ]:
+        parsed = parse("Observation", query)
+        assert matches(parsed, extract(drunk("tea")), drunk("tea"), terminology=index.terminology) is wanted, query
+        with pytest.raises(Problem):
+            matches(parsed, extract(drunk("tea")), drunk("tea"))
+    [outcome] = await house.write(Change("create", "Observation", None, drunk("tea"), if_none_exist="code:in=http://example.org/vs/teas"))
+    assert isinstance(outcome, Problem) and outcome.code == "multiple-matches"
 
 
 async def test_a_chain_asks_for_what_codes_mean(house: Shelf) -> None:

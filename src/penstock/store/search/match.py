@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 
 from penstock.errors import Problem
-from penstock.formats.fhir.searchparams import Indexed, date_span
+from penstock.formats.fhir.searchparams import R4, Indexed, Parameters, date_span
 from penstock.store.change import Key, Resource
 from penstock.store.hashing import self_hash
 from penstock.store.row import fold, local_references, micros
@@ -17,20 +17,30 @@ from penstock.store.search.criterion import Criterion
 from penstock.store.search.presence import is_missing, is_there
 from penstock.store.search.query import Query
 from penstock.store.search.types import Context, kind_of
+from penstock.terminology import Terminology
 
 #: What each open link came to: for a Chain the resources that may be pointed at, for a Has those that are pointed at; by ``id``.
 Decided = Mapping[int, Collection[Key]]
 
 
-def matches(query: Query, indexed: Indexed, resource: Resource, now: datetime | None = None) -> bool:
+def matches(
+    query: Query,
+    indexed: Indexed,
+    resource: Resource,
+    now: datetime | None = None,
+    *,
+    parameters: Parameters = R4,
+    terminology: Terminology | None = None,
+) -> bool:
     """Whether every criterion of ``query`` holds for ``resource``, of which ``indexed`` was extracted.
 
-    ``now`` is what ``ap`` dates are approximate to; by default the time of the resource's version. A query that asks for other resources
+    ``now`` is what ``ap`` dates are approximate to; by default the time of the resource's version. Without a ``terminology`` nobody knows
+    what ``:in`` means. A query that asks for other resources
     is ``not-supported`` here.
     """
     if resource.get("resourceType") != query.type:
         return False
-    on = Context(indexed, resource, now or _time_of(resource))
+    on = Context(indexed, resource, now or _time_of(resource), parameters, terminology)
     return all(holds(condition, on, {}) for condition in (*query.criteria, *query.conditions))
 
 

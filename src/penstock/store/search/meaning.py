@@ -10,13 +10,12 @@ from dataclasses import replace
 
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
+from penstock.store.search import coded
 from penstock.store.search.candidates import satisfying
 from penstock.store.search.condition import NEVER, Condition, Not
-from penstock.store.search.criterion import Criterion, plain
+from penstock.store.search.criterion import Criterion
 from penstock.store.search.reference import wanted
 from penstock.store.search.run import Run, Wanted
-from penstock.store.search.token import pair
-from penstock.terminology import Terminology
 
 #: Codes, or places, that one criterion may come to mean.
 MOST = 5000
@@ -30,11 +29,9 @@ async def meant(run: Run, type: str, criterion: Criterion) -> Condition:
     """The criterion as what it means; refused while what is stored is not indexed for its parameter."""
     run.tools.reader.index.require(type, criterion.param)
     match criterion.kind, criterion.modifier:
-        case "token", "in" | "not-in":
-            found = _any(criterion, await _listed(run, criterion))
-            return Not(found) if criterion.modifier == "not-in" else found
-        case "token", "above" | "below":
-            return _any(criterion, _in_line(run.tools.reader.index.terminology, criterion))
+        case "token", modifier if modifier in coded.MODIFIERS:
+            found = _any(criterion, coded.meant(run.tools.reader.index.terminology, await _named(run, criterion)))
+            return Not(found) if modifier == "not-in" else found
         case "reference", "above" | "below":
             return await _places(run, criterion)
     return criterion
@@ -53,43 +50,19 @@ def _escaped(text: str) -> str:
     return text
 
 
-async def _listed(run: Run, criterion: Criterion) -> set[tuple[str, str]]:
-    """The codes of the value sets that are named, by URL or as a ValueSet of ours."""
-    found: set[tuple[str, str]] = set()
-    for value in map(plain, criterion.values):
-        url = await _url(run, value, criterion.param) if value.startswith("ValueSet/") else value
-        codes = run.tools.reader.index.terminology.codes(url)
-        if codes is None:
-            raise _unlisted(criterion.param)
-        found |= codes
-    return found
-
-
-async def _url(run: Run, reference: str, at: str) -> str:
-    key = ("ValueSet", reference.partition("/")[2])
-    stored = (await run.tools.reader.read_many(run.tx, run.access, [key])).get(key)
-    url = None if stored is None else stored.resource().get("url")
-    if not isinstance(url, str):
-        raise _unlisted(at)
-    return url
-
-
-def _unlisted(at: str) -> Problem:
-    return Problem("not-supported", "this value set is not known here, or its codes cannot be listed", at=at)
-
-
-def _in_line(terminology: Terminology, criterion: Criterion) -> set[tuple[str, str]]:
-    """The codes above or below those that are named, and themselves."""
-    found: set[tuple[str, str]] = set()
-    for value in criterion.values:
-        system, code = pair(value, criterion.param)
-        if not system or not code:
-            raise Problem("value", "with :above and :below a code is written system|code", at=criterion.param)
-        codes = terminology.subsumed(system, code) if criterion.modifier == "below" else terminology.subsuming(system, code)
-        if codes is None:
-            raise Problem("not-supported", "this code, or the order of its code system, is not known here", at=criterion.param)
-        found |= {(system, each) for each in codes}
-    return found
+async def _named(run: Run, criterion: Criterion) -> Criterion:
+    """The criterion with each ValueSet of ours by its URL."""
+    if not any(value.startswith("ValueSet/") for value in criterion.values):
+        return criterion
+    keys = {value: ("ValueSet", value.partition("/")[2]) for value in criterion.values if value.startswith("ValueSet/")}
+    stored = await run.tools.reader.read_many(run.tx, run.access, keys.values())
+    urls: dict[str, str] = {}
+    for value, key in keys.items():
+        url = stored[key].resource().get("url") if key in stored else None
+        if not isinstance(url, str):
+            raise coded.unlisted(criterion)
+        urls[value] = _escaped(url)
+    return replace(criterion, values=tuple(urls.get(value, value) for value in criterion.values))
 
 
 async def _places(run: Run, criterion: Criterion) -> Condition:

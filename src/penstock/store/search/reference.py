@@ -50,6 +50,8 @@ def matches(criterion: Criterion, indexed: Indexed) -> bool:
         return any(value == has and system in (None, had) for system, value in pairs for had, has in logical)
     urls = {url for param, url in indexed.ref_urls if param == criterion.param}
     if criterion.modifier in ("below", "above"):
+        if any(type for type, _ in wanted(criterion, indexed.base)):
+            raise Problem("not-supported", "what lies in a place is known only to a search of the store", at=criterion.param)
         return any(_in_line(criterion.modifier, plain(value), url) for value in criterion.values for url in urls)
     present = {(type, id) for param, type, id in indexed.refs if param == criterion.param}
     present.update(("", url) for url in urls)

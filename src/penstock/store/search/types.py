@@ -15,9 +15,10 @@ from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import R4, Indexed, Parameters
 from penstock.store.change import Resource
 from penstock.store.layout import UNIONS
-from penstock.store.search import composite, date, near, number, quantity, reference, special, string, text, token, uri
+from penstock.store.search import coded, composite, date, near, number, quantity, reference, special, string, text, token, uri
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target
+from penstock.terminology import Terminology
 
 
 class Context(NamedTuple):
@@ -27,6 +28,7 @@ class Context(NamedTuple):
     resource: Resource
     now: datetime
     parameters: Parameters = R4
+    terminology: Terminology | None = None
 
 
 class Kind(NamedTuple):
@@ -52,11 +54,15 @@ def _part(kind: Kind, on: Context) -> Callable[[Criterion, Indexed], bool]:
     return lambda criterion, indexed: kind.matches(criterion, on._replace(indexed=indexed))
 
 
-#: :in, :not-in, :above and :below of a token are turned into codes before they come here (see ``meaning``).
+#: A search of the store turns :in, :not-in, :above and :below of a token into codes before it compiles (see ``meaning``).
 TYPES: dict[str, Kind] = {
     "token": Kind(
         token.compile,
-        lambda criterion, on: token.matches(criterion, on.indexed),
+        lambda criterion, on: (
+            coded.matches(on.terminology, criterion, on.indexed)
+            if criterion.modifier in coded.MODIFIERS
+            else token.matches(criterion, on.indexed)
+        ),
         ("not", "text", "in", "not-in", "above", "below", "of-type", "missing"),
     ),
     "string": Kind(string.compile, lambda criterion, on: string.matches(criterion, on.indexed), ("exact", "contains", "missing")),
@@ -71,8 +77,12 @@ TYPES: dict[str, Kind] = {
     "uri": Kind(uri.compile, lambda criterion, on: uri.matches(criterion, on.indexed), ("above", "below", "missing")),
     "composite": Kind(_composite, _is_composite, ("missing",)),
     "near": Kind(near.compile, lambda criterion, on: near.matches(criterion, on.indexed), ("missing",)),
-    "id": Kind(special.compile_id, lambda criterion, on: special.matches_id(criterion, on.resource), ("not",)),
-    "updated": Kind(special.compile_updated, lambda criterion, on: special.matches_updated(criterion, on.resource, on.now)),
+    "id": Kind(special.compile_id, lambda criterion, on: special.matches_id(criterion, on.resource), ("not", "missing")),
+    "updated": Kind(
+        special.compile_updated,
+        lambda criterion, on: special.matches_updated(criterion, on.resource, on.now),
+        ("missing",),
+    ),
     "text": Kind(text.compile_text, lambda criterion, on: text.matches_text(criterion, on.indexed)),
     "content": Kind(text.compile_content, lambda criterion, on: text.matches_content(criterion, on.resource)),
 }
