@@ -56,7 +56,6 @@ PATCH = [{"name": "type", "valueCode": "delete"}, {"name": "path", "valueString"
 _NEXT = "link {{ other {{ resource {{ {} }} }} }}"
 LINKS = "{ PatientList(_count: 1000) { " + _NEXT.format(_NEXT.format(_NEXT.format("id"))) + " } }"
 LONG = {"resourceType": "Patient", "name": [{"given": ["y"] * 5}] * 60_000}
-)
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 HEAVY: dict[str, tuple[Callable[[httpx.Client], httpx.Response], set[int]]] = {
