@@ -123,6 +123,8 @@ def ask(expression: str, focus: dict[str, Any] = PATIENT, **env: Any) -> list[An
         ("name.select(%resource.name.skip($index).first().family)", ["Chalmers", "Windsor"]),
         ("name.select(iif($index = 0, %resource.name.tail().family, %context.name.first().family))", ["Windsor", "Chalmers"]),
         ("name.where(use.exists()).select(%resource.name.family) | name.select(%resource.id)", ["Chalmers", "Windsor", "p1"]),
+        ("generalPractitioner.first() = 1 'kg'", [False]),
+        ("name.first().select($index xor true)", [False]),
         ("name.repeat(%resource.contact.name).text", ["A"]),
         ("%`vs-x` & %'ext-y'", ["http://hl7.org/fhir/ValueSet/xhttp://hl7.org/fhir/StructureDefinition/y"]),
     ],

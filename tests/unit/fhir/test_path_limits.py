@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from penstock.errors import Problem
 from penstock.formats.fhir.path import Env, Item, parse, program
+from penstock.formats.fhir.path.compiler.calls import FUNCTIONS
+from penstock.formats.fhir.path.compiler.scalars import SCALARS
 from penstock.formats.fhir.path.program import _compiled
 
 BUNDLE: dict[str, Any] = {
@@ -91,6 +95,8 @@ def test_what_cannot_be_represented_is_nothing(expression: str) -> None:
     assert program(expression, "Patient")({}) == []
 
 
+ENV = Env(now=datetime(2026, 3, 4, tzinfo=UTC), variables={"v": [1, "a", {"resourceType": "Organization", "name": "x"}]}, steps=100_000)
+
 PATIENTS = st.fixed_dictionaries(
     {"resourceType": st.just("Patient")},
     optional={
@@ -98,6 +104,12 @@ PATIENTS = st.fixed_dictionaries(
         "birthDate": st.sampled_from(["1970", "1970-01", "1970-01-01"]),
         "_birthDate": st.just({"id": "x", "extension": [{"url": "u", "valueString": "s"}]}),
         "multipleBirthInteger": st.integers(0, 3),
+        "contained": st.just([{"resourceType": "Organization", "id": "o"}, {"resourceType": "Nope"}]),
+        "identifier": st.just([{"system": "s", "value": "v", "period": {"start": "2020"}}]),
+        "extension": st.just(
+            [{"url": "u", "valueQuantity": {"value": Decimal("1.0"), "code": "kg"}}, {"url": "w", "valueDateTime": "2020"}]
+        ),
+        "text": st.just({"div": "<div>x</div>"}),
         "name": st.lists(
             st.fixed_dictionaries(
                 {}, optional={"use": st.sampled_from(["usual", "old"]), "family": st.text("ab", max_size=2), "given": st.just(["a", "b"])}
@@ -109,25 +121,31 @@ PATIENTS = st.fixed_dictionaries(
 )
 
 
+OPERATORS = "and or xor implies = != ~ !~ < <= > >= | & + - * / div mod in contains".split()
+#: Every function that there is, with the fewest and the most arguments.
+CALLS = [(name, each.least, min(each.most, 3)) for name, each in {**FUNCTIONS, **SCALARS}.items()]
+
+
 def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    operators = st.sampled_from("and or xor implies = != ~ !~ < <= > >= | & + - * / div mod in contains".split())
-    suffixes = st.sampled_from(
-        ".exists() .empty() .count() .first() .last() .tail() .not() .distinct() .isDistinct() .hasValue() .toString() .type().name"
-        " .children() .descendants().count() .single() .skip(1) .take(1) .allTrue() .is(string) .ofType(string) .as(date) .upper()"
-        " .length() .toInteger() .sort() .extension('u') .id [0] .trace('x') .select($this) .repeat($this) .combine($this)".split(" ")
-    )
-    lambdas = st.sampled_from(["where", "all", "exists", "select"])
+    def call(function: tuple[str, int, int]) -> st.SearchStrategy[str]:
+        name, least, most = function
+        arguments = st.lists(inner, min_size=least, max_size=most)
+        return st.tuples(inner, arguments).map(lambda parts: f"{parts[0]}.{name}({', '.join(parts[1])})")
+
+    types = st.sampled_from(["string", "date", "HumanName", "System.String", "Resource", "boolean"])
     return st.one_of(
-        st.tuples(inner, operators, inner).map(lambda parts: "({} {} {})".format(*parts)),
-        st.tuples(inner, suffixes).map("".join),
-        st.tuples(inner, lambdas, inner).map(lambda parts: "{}.{}({})".format(*parts)),
-        st.tuples(inner, inner, inner).map(lambda parts: "iif({}, {}, {})".format(*parts)),
+        st.sampled_from(CALLS).flatmap(call),
+        st.tuples(inner, st.sampled_from(OPERATORS), inner).map(lambda parts: "({} {} {})".format(*parts)),
+        st.tuples(inner, st.sampled_from(["is", "as"]), types).map(lambda parts: "({} {} {})".format(*parts)),
+        st.tuples(inner, st.sampled_from(["given", "family", "extension", "id"])).map(".".join),
+        inner.map("{}[0]".format),
+        inner.map("-{}".format),
     )
 
 
 ATOMS = (
     "name name.given name.family name.use birthDate active multipleBirth $this {} true 1 2.50 'a' 'usual' @1970 @1970-01-01 @T10:00"
-    " %resource %resource.name.family"
+    " %resource %resource.name.family %context $index $total %v contained identifier text.div extension.value"
 ).split()
 EXPRESSIONS = st.recursive(
     st.sampled_from([*ATOMS, "1 'kg'", "2 days", "@1970-01-01T00:00:00Z", "(1 | 2 | 'a')"]),
@@ -141,21 +159,25 @@ EXPRESSIONS = st.recursive(
 def test_what_the_types_tell_and_what_the_data_tell_agree(expression: str, patient: dict[str, Any]) -> None:
     """Compiled with the types of the definitions, and with every item telling its own: the same answer, where both have one."""
     try:
-        expected = program(expression, "Patient").typed(patient)
-        found = _compiled(expression, parse(expression), "Patient", places=True).typed(Item(patient, "Patient"))
+        expected = program(expression, "Patient").typed(patient, ENV)
+        found = _compiled(expression, parse(expression), "Patient", places=True).typed(Item(patient, "Patient"), ENV)
     except Problem:
         return
     assert found == expected
 
 
-@settings(max_examples=200, deadline=None)
-@given(EXPRESSIONS, st.dictionaries(st.sampled_from(["name", "birthDate", "_birthDate", "active", "contained"]), st.recursive(
+NAMES = st.sampled_from(["name", "_birthDate", "active", "contained", "extension", "identifier", "text"])
+ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["given", "family", "use", "id"]), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["given", "use", "id", "value", "url"]), inner, max_size=3),
     max_leaves=6,
-)))  # fmt: skip
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EXPRESSIONS, st.dictionaries(NAMES, ANYTHING))
 def test_any_expression_on_any_data_gives_items_or_a_problem(expression: str, data: dict[str, Any]) -> None:
     try:
-        program(expression, "Patient")(data)
+        program(expression, "Patient")(data, ENV)
     except Problem as problem:
-        assert problem.code in ("invalid", "structure", "too-costly", "not-supported")
+        assert problem.code in ("invalid", "structure", "too-costly", "not-found")

@@ -45,18 +45,14 @@ class Program:
     def found(self, focus: Any, env: Env = NOWHERE) -> list[Any]:
         """What it finds, primitives with what lies beside them."""
         found = self._evaluate(focus, env)
-        if self._result.many:
-            return list(found)
-        return [] if found is None else [found]
+        if found is None:
+            return []
+        return _listed(found) if self._result.many else [found]
 
     def __call__(self, focus: Any, env: Env = NOWHERE) -> list[Any]:
         """Everything that it finds, as JSON values; what only has extensions has no value, and is left out."""
-        found = self._evaluate(focus, env)
-        if found is None:
-            return []
-        if self._result.many:
-            return list(found) if self._plain else [value for item in found if (value := plain(item)) is not None]
-        return [found] if self._plain else [] if (value := plain(found)) is None else [value]
+        found = self.found(focus, env)
+        return found if self._plain else [value for item in found if (value := plain(item)) is not None]
 
     def typed(self, focus: Any, env: Env = NOWHERE) -> list[tuple[str, Any]]:
         """Everything that it finds with its type: ``("dateTime", "2014")``, ``("System.Integer", 3)``."""
@@ -65,6 +61,13 @@ class Program:
             name = item.type if isinstance(item, Item) else self.gives or f"System.{system_type(item)}"
             found.append((name, plain(item)))
         return found
+
+
+def _listed(found: Any) -> list[Any]:
+    """A list of its own: what is found may be a part of the resource."""
+    if not isinstance(found, (list, tuple)):
+        raise Problem("structure", "what the expression is read at does not have the structure of its type")
+    return list(found)
 
 
 def _at_items(evaluate: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def each(b: Builder, source: Value, scope: Scope) -> Iterator[Scope]:
     """The block that runs for every item, with what ``$this`` and ``$index`` are in it."""
     if not source.many:
-        index = Value("0", INTEGER, sure=True)
+        index = Value(b.writer.let("0"), INTEGER, sure=True)
         with b.writer.block("if True:" if source.sure else f"if {source.code} is not None:"):
             yield replace(scope, this=source.as_(sure=True), index=index)
         return

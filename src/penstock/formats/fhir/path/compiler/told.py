@@ -17,7 +17,7 @@ def teller(text: str, head: int, places: tuple[int, ...]) -> Callable[[Exception
     def told(error: Exception) -> Exception:
         if isinstance(error, RecursionError):
             return Problem("too-costly", "the data are nested too deep for the expression")
-        if not isinstance(error, (Problem, AttributeError, TypeError)) or str(getattr(error, "at", "")):
+        if not isinstance(error, (Problem, AttributeError, TypeError, LookupError)) or str(getattr(error, "at", "")):
             return error
         trace = error.__traceback__
         line = 0

@@ -41,10 +41,10 @@ def quantity(value: Decimal, unit: str) -> Quantity:
 
 
 def of_fhir(data: Any) -> Quantity | None:
-    """A FHIR Quantity as System.Quantity; None when it has no value or only says more or less than."""
-    if not isinstance(data, Mapping) or data.get("comparator") or data.get("value") is None:
+    """A FHIR Quantity as System.Quantity; None when it has no value or only says more or less than, and for what is none."""
+    number = data.get("value") if isinstance(data, Mapping) and not data.get("comparator") else None
+    if type(number) not in (int, float, Decimal):
         return None
-    number = data["value"]
     value = number if isinstance(number, Decimal) else Decimal(str(number))
     system, code = data.get("system"), data.get("code")
     if system == UCUM and isinstance(code, str):

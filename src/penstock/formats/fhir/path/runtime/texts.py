@@ -16,6 +16,8 @@ from penstock.errors import Problem
 from penstock.formats.fhir.path.runtime.arithmetic import MAX_TEXT
 
 _MAX_PATTERN = 2_000
+#: The most places of a text that a pattern may replace.
+_MAX_REPLACED = 10_000
 
 
 def substring(text: str, start: int, length: int | None = None) -> str | None:
@@ -66,12 +68,12 @@ def replace_matches(text: str, pattern: str, substitution: str) -> str:
     size = sum(len(piece) for piece in pieces if isinstance(piece, str))
     found: list[str] = []
     at = length = 0
-    for match in compiled.finditer(text):
+    for number, match in enumerate(compiled.finditer(text)):
         new = "".join(piece if isinstance(piece, str) else _group(match, piece) for piece in pieces)
         found += (text[at : match.start()], new)
         at, length = match.end(), length + len(new)
-        if length + size > MAX_TEXT:
-            raise Problem("too-costly", "the expression makes a text that is too long")
+        if length + size > MAX_TEXT or number >= _MAX_REPLACED:
+            raise Problem("too-costly", "the expression replaces too much of a text")
     return "".join(found) + text[at:]
 
 
