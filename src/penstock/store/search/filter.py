@@ -13,10 +13,10 @@ import msgspec
 
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Parameters
-from penstock.store.search.condition import NEVER, And, Compared, Condition, Not, Or
+from penstock.store.search.condition import And, Compared, Condition, Not, Or
 from penstock.store.search.parameter import criterion, parameter
 from penstock.store.search.read import Reader
-from penstock.store.search.types import KINDS, MODIFIERS
+from penstock.store.search.types import KINDS
 
 #: Parentheses and brackets within each other.
 DEPTH = 20
@@ -111,7 +111,7 @@ def compared(parameters: Parameters, type: str, code: str, operator: str, value:
     kind = KINDS.get(code, parameter(parameters, type, code).type)
     escaped = value.replace("\\", "\\\\").replace(",", "\\,")
     if operator == "pr":
-        return _present(parameters, type, code, kind, value)
+        return _present(parameters, type, code, value)
     if operator in _CODED and kind == "token":
         return criterion(parameters, type, f"{code}:{_CODED[operator]}", value if operator in ("in", "ni") else escaped)
     if operator == "re" and kind == "reference":
@@ -133,11 +133,9 @@ def compared(parameters: Parameters, type: str, code: str, operator: str, value:
     raise Problem("not-supported", "this comparison does not fit this type of parameter", at="_filter")
 
 
-def _present(parameters: Parameters, type: str, code: str, kind: str, value: str) -> Condition:
+def _present(parameters: Parameters, type: str, code: str, value: str) -> Condition:
     if value not in ("true", "false"):
         raise Problem("value", "pr is followed by true or false", at="_filter")
-    if "missing" not in MODIFIERS.get(kind, ()):  # the id and the time of every resource are there
-        return And(()) if value == "true" else NEVER
     return criterion(parameters, type, f"{code}:missing", "false" if value == "true" else "true")
 
 

@@ -7,7 +7,7 @@ from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.searchparams import Indexed
 from penstock.formats.fhir.searchparams.components import components, is_of_whole
 from penstock.store.keys import present
-from penstock.store.layout import UNIONS
+from penstock.store.layout import COLUMNS, UNIONS
 from penstock.store.row import UNDATED
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, both, either, opposite
@@ -28,6 +28,8 @@ def is_missing(criterion: Criterion) -> bool:
 
 def has_value(target: Target, param: str) -> Fragment:
     """Every row says with a bit which of R4's own parameters have a value, and with a token which others have."""
+    if param in COLUMNS:
+        return Fragment("true")
     bit = target.layout.bits.get(param)
     if bit is None:
         return target.any_token([present(target.prefix(param))])
@@ -47,7 +49,7 @@ def is_there(type: str, param: str, indexed: Indexed) -> bool:
 
 
 def _among(type: str, param: str, there: set[str]) -> bool:
-    if param in there or param in ("_id", "_lastUpdated"):
+    if param in there or param in COLUMNS:
         return True
     if union := UNIONS.get((type, param)):
         return any(_among(type, part, there) for part in union)
