@@ -15,7 +15,7 @@ from penstock.formats.fhir import json as fhir_json
 from penstock.formats.fhir import xml as fhir_xml
 from penstock.formats.fhir.canonical import Shelf
 from penstock.formats.fhir.validate import Issue
-from penstock.formats.fhir.validate.run import Policy
+from penstock.formats.fhir.validate.policy import Policy
 from penstock.formats.fhir.validate.validator import Validator
 from penstock.terminology import Terminology
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from penstock.formats.fhir.canonical import Shelf
-from penstock.formats.fhir.validate.run import Policy
+from penstock.formats.fhir.validate.policy import Policy
 from penstock.formats.fhir.validate.validator import Validator
 from penstock.terminology import Terminology
 

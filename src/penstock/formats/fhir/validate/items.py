@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -108,16 +108,6 @@ _PLANS: dict[str, dict[tuple[str, ...], Plan]] = {}
 _MOST_SHAPES = 500
 
 
-def inside(item: Item) -> Iterator[tuple[Element, list[Item]]]:
-    """Every element that an item has, with its items, in the order of the data."""
-    if item.value.__class__ is not dict:
-        if item.beside.__class__ is dict and "extension" in item.beside:
-            yield _extension(), _beside("extension")(item)
-        return
-    for element, _, read in plan(item.type, tuple(item.value)):
-        yield element, read(item)
-
-
 def plan(type: str, names: tuple[str, ...]) -> Plan:
     """The elements that an object of a type with these properties has: the element, its stem, how it is read."""
     known = _PLANS.setdefault(type, {})
@@ -139,10 +129,3 @@ def _plan(type: str, names: tuple[str, ...]) -> Plan:
         if element is not None:
             chosen.setdefault(element.choice or element.name, element)
     return tuple((element, stem, reader(type, stem)) for stem, element in chosen.items())
-
-
-@cache
-def _extension() -> Element:
-    definition = r4().type("Element")
-    assert definition is not None, "R4 has Element"
-    return definition.elements["extension"]

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import Problem
-from penstock.formats.fhir.definitions import Element
 from penstock.formats.fhir.path import Env, program
 from penstock.formats.fhir.validate import coded, extensions, invariants
-from penstock.formats.fhir.validate.errata import UNKEPT
 from penstock.formats.fhir.validate.extensions import Stand
 from penstock.formats.fhir.validate.issue import Issue
-from penstock.formats.fhir.validate.items import Item, inside, whole
-from penstock.formats.fhir.validate.profile.apply import Walk, bound
+from penstock.formats.fhir.validate.items import Item, members, whole
+from penstock.formats.fhir.validate.policy import Policy
+from penstock.formats.fhir.validate.profile.apply import Walk
 from penstock.formats.fhir.validate.profile.elements import is_type
 from penstock.formats.fhir.validate.profile.slices import is_one, type_of
 from penstock.formats.fhir.validate.references import Place, type_named
 from penstock.formats.fhir.validate.special import SPECIAL
+from penstock.formats.fhir.validate.survey import Point, points
 
 if TYPE_CHECKING:
     from penstock.formats.fhir.validate.validator import Validator
 
 Resource = dict[str, Any]
 
-_MARKUP = re.compile(r"</?[A-Za-z!]")
 #: Elements that one validation visits. A Bundle of 5,000 resources has about half a million.
 MOST_STEPS = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How bad it is that something is not known here: an extension, or a profile that an element must conform to.
-
-    Extensions whose URL begins with one of ``open_domains`` need no definition. ``markup`` is how bad it is that a text which is no
-    narrative looks like HTML (security.html#narrative); by default nobody asks.
-    """
-
-    unknown_extension: str = "warning"
-    unknown_profile: str = "warning"
-    open_domains: tuple[str, ...] = ()
-    markup: str = ""
 
 
 class Run:
@@ -60,7 +43,7 @@ class Run:
     ) -> None:
         self._validator = validator
         self._resource = resource
-        self._policy = policy
+        self.policy = policy
         self._resolve = resolve or validator.resolve
         self.now = now
         self.place = Place.of(resource)
@@ -113,36 +96,28 @@ class Run:
     def _survey(self, item: Item, owner: Item | None, path: str) -> None:
         """What R4 asks of single elements beyond structure and invariants. ``path`` is the item's within its resource."""
         self.spend()
-        for element, children in inside(item):
-            for child in children:
-                self._element(element, child, Stand(item, owner, path))
+        if item.value.__class__ is not dict:
+            for extension in members(item, "extension"):
+                self._extension(extension, Stand(item, owner, path), is_modifier=False)
+                self._survey(extension, item, f"{path}.extension")
+            return
+        for point in points(item.type, tuple(item.value), bool(self.policy.markup)):
+            for child in point.read(item):
+                self._at(point, child, Stand(item, owner, path))
 
-    def _element(self, element: Element, child: Item, stand: Stand) -> None:
-        if element.type == "Resource":
+    def _at(self, point: Point, child: Item, stand: Stand) -> None:
+        if point.element.type == "Resource":
             self._resource_at(child)
             return
-        if element.binding is not None and child.value is not None and element.binding.value_set not in UNKEPT:
-            self._found += bound(element.binding, child, self)
-        if self._policy.markup and element.type == "string" and isinstance(child.value, str) and _MARKUP.search(child.value):
-            text = "a text looks like HTML, which is not allowed here"
-            self._found.append(Issue(self._policy.markup, "value", text, child.at, "markup"))
-        if element.type == "canonical" and element.targets and child.value is not None:
-            self._canonical(element, child)
-        if element.type in SPECIAL and child.value is not None:
-            self._found += SPECIAL[element.type](child, self)
-        if element.type == "Extension":
-            self._extension(child, stand, element.name == "modifierExtension")
+        if child.value is not None:
+            for ask in point.asks:
+                self._found += ask(child, self)
+        if point.element.type == "Extension":
+            self._extension(child, stand, is_modifier=point.step == "modifierExtension")
         if child.value.__class__ is dict or child.beside is not None:
-            self._survey(child, stand.holder, f"{stand.path}.{element.choice or element.name}")
+            self._survey(child, stand.holder, f"{stand.path}.{point.step}")
 
-    def _canonical(self, element: Element, child: Item) -> None:
-        """A canonical that is known here is of a type that may stand there."""
-        kinds = self._validator.kinds_of(child.value)
-        if kinds and kinds.isdisjoint(element.targets):
-            text = "a canonical names a definition of a type that the specification does not allow here"
-            self._found.append(Issue("error", "structure", text, child.at, "target"))
-
-    def _extension(self, extension: Item, stand: Stand, is_modifier: bool) -> None:
+    def _extension(self, extension: Item, stand: Stand, *, is_modifier: bool) -> None:
         url = extension.value.get("url")
         if not isinstance(url, str) or (stand.holder.type == "Extension" and ":" not in url):
             return
@@ -162,11 +137,14 @@ class Run:
         self._found += extensions.undefined_parts(profile, extension, self)
 
     def _unknown(self, extension: Item, url: str) -> None:
-        if not url.startswith(self._policy.open_domains):
+        if not url.startswith(self.policy.open_domains):
             text = "the definition of an extension is not known here"
-            self._found.append(Issue(self._policy.unknown_extension, "not-found", text, extension.at, "extension"))
+            self._found.append(Issue(self.policy.unknown_extension, "not-found", text, extension.at, "extension"))
 
     # What checks ask (profile.apply.World)
+
+    def kinds_of(self, url: str) -> frozenset[str]:
+        return self._validator.kinds_of(url)
 
     def definition(self, url: str) -> Resource | None:
         return self._validator.definition(url)

@@ -12,9 +12,10 @@ from penstock.formats.fhir.canonical import Canonicals
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.validate.base import MOST, check
 from penstock.formats.fhir.validate.issue import Issue
+from penstock.formats.fhir.validate.policy import Policy
 from penstock.formats.fhir.validate.profile.build import compile_profile
 from penstock.formats.fhir.validate.profile.tree import Profile
-from penstock.formats.fhir.validate.run import Policy, Run
+from penstock.formats.fhir.validate.run import Run
 
 Resource = dict[str, Any]
 
