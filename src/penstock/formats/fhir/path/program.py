@@ -18,6 +18,9 @@ from penstock.formats.fhir.path.runtime.items import Item, plain, resource, syst
 
 Place = tuple[str | int, ...]
 
+#: Whoever patches a resource picks elements of it: that is no place for long computations.
+_PICKING = Env(steps=200_000)
+
 
 class Program:
     """A compiled expression, read at something of ``type``: a resource, an element, or a primitive value."""
@@ -113,7 +116,7 @@ def places(expression: str, type: str) -> Callable[[dict[str, Any]], list[Place]
 
     def find(focus: dict[str, Any]) -> list[Place]:
         whole = Item(focus, type)
-        found = compiled.found(whole)
+        found = compiled.found(whole, _PICKING)
         if any(not isinstance(item, Item) or item.origin is not whole for item in found):
             raise Problem("invalid", "the expression computes values; it does not select elements", at=where(expression, 0))
         return [item.place for item in found]
