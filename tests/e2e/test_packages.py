@@ -95,6 +95,12 @@ def test_a_package_that_is_in_use_stays_unless_forced(program: Program) -> None:
         assert client.delete("/admin/v1/packages/example.other/1.0.0").status_code == 200
 
 
+BROKEN = {
+    "resourceType": "SearchParameter", "url": "http://example.org/SearchParameter/broken", "name": "Broken", "status": "active",
+    "description": "d", "code": "broken", "base": ["Patient"], "type": "string",
+}  # fmt: skip
+
+
 def test_conflicts_are_named_before_anything_is_loaded(program: Program) -> None:
     with program.client() as client:
         assert client.put(
@@ -109,13 +115,16 @@ def test_conflicts_are_named_before_anything_is_loaded(program: Program) -> None
             value_set("http://example.org/ValueSet/new"),
             value_set("http://hl7.org/fhir/ValueSet/administrative-gender", version="4.0.1"),
             {"resourceType": "ValueSet", "status": "active"},
+            {**BROKEN, "expression": "Patient.name.("},
             name="example.second",
         )
         report = client.post("/admin/v1/packages?preview=true", content=second, headers=MEDIA).json()
         assert report["changes"] == {
-            "added": {"value set": 1}, "new-version": {"value set": 1}, "replaced": {"value set": 1}, "hidden": {"value set": 2},
+            "added": {"search parameter": 1, "value set": 1},
+            "new-version": {"value set": 1}, "replaced": {"value set": 1}, "hidden": {"value set": 2},
         }  # fmt: skip
         assert {each["by"] for each in report["conflicts"]} == {"example.first|1.0.0", "site", "r4"}
+        assert [each["canonical"] for each in report["unusable"]] == [BROKEN["url"]]
         assert len(report["left_out"]) == 1 and "no URL" in report["left_out"][0]["reason"]
         assert len(client.get("/admin/v1/packages").json()) == 1
         other = package(value_set(version="9"), name="example.first")

@@ -50,6 +50,8 @@ def mutated(resource: dict[str, Any], random: Random) -> dict[str, Any]:
     """The resource with a few things changed, taken away, repeated or put elsewhere."""
     changed = copy.deepcopy(resource)
     for _ in range(random.randint(1, 4)):
+        if not changed:
+            break
         holder, name = _anywhere(changed, random)
         match random.randrange(7):
             case 0:

@@ -17,6 +17,7 @@ from penstock.conformance.archive import Limits, files
 from penstock.conformance.definition import KINDS, Definition, definition_of, kind_of
 from penstock.errors import Problem
 from penstock.formats.fhir import json
+from penstock.formats.fhir.searchparams import custom
 
 _NAME = re.compile(r"(?:@[a-z0-9][a-z0-9-]*/)?[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
@@ -27,12 +28,13 @@ BUILT_IN = frozenset({"hl7.fhir.r4.core", "hl7.fhir.core", "hl7.fhir.r4.expansio
 
 
 class Content(NamedTuple):
-    """A definition of a package: what an operator calls it, what it is compared by, and its bytes, packed."""
+    """A definition of a package: what an operator calls it, what it is compared by, its bytes, packed, and why it cannot be used, if so."""
 
     definition: Definition
     kind: str
     digest: bytes
     packed: bytes
+    flaw: str
 
 
 class Package(NamedTuple):
@@ -97,7 +99,17 @@ def _content(file: bytes, pack: Callable[[bytes], bytes]) -> Content | None:
         raise Problem("required", "this definition has no URL to ask for it by")
     if len(definition.url) > 2000 or len(definition.version) > 200:
         raise Problem("too-long", "the URL or the version of this definition is longer than is accepted")
-    return Content(definition, kind_of(definition, body), digest_of(body), pack(body))
+    return Content(definition, kind_of(definition, body), digest_of(body), pack(body), _flaw(resource))
+
+
+def _flaw(resource: dict[str, Any]) -> str:
+    """Why a search parameter cannot be searched by; it is loaded all the same, as what the guide says."""
+    if resource["resourceType"] == "SearchParameter":
+        try:
+            custom.read(resource)
+        except Problem as problem:
+            return problem.text
+    return ""
 
 
 def _manifest(content: bytes) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class Packages:
             "loaded": not preview,
             "already": twin is not None,
             **report.told(),
+            "unusable": [{"canonical": each.definition.canonical, "reason": each.flaw} for each in package.definitions if each.flaw],
             "left_out": [{"file": file, "reason": reason} for file, reason in package.left_out],
         }
 

@@ -92,6 +92,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"  {change}: " + ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items()))
     lines += [f"  conflict ({each['change']}): {each['type']} {each['canonical']}, also in {each['by']}" for each in report["conflicts"]]
     lines += [f"  depends on {each['name']} {each['version']}: {each['state']}" for each in report["dependencies"]]
+    lines += [f"  not searched by {each['canonical']}: {each['reason']}" for each in report["unusable"]]
     lines += [f"  left out {each['file']}: {each['reason']}" for each in report["left_out"]]
     done = "it is loaded already" if report["already"] else "loaded" if report["loaded"] else "nothing is changed yet: add --yes to load it"
     return [*lines, done]
