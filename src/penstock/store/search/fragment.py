@@ -21,8 +21,8 @@ class Fragment(NamedTuple):
 
     ``exact`` is False where it lets through more than it should, so that rows are checked again in memory. ``drive`` says how it can
     find rows by an index: ``few`` (a side table, an id), ``patient`` (the patient column), ``tokens`` (the GIN index: ``tokens`` says
-    which), ``code`` (the code column, or the tokens for resources with several codes: ``halves`` are the two conditions), or ``""``
-    (it only filters).
+    which), ``code`` (one value of the code or patient column, or the tokens for what the column does not hold: ``halves`` are the two
+    conditions), or ``""`` (it only filters).
     """
 
     sql: str

@@ -121,8 +121,8 @@ class _Select:
             listed = next((each for each in fragments if each.patients), None)
             if listed:
                 return Statement(self._by_patient(listed))
-            halved = next((each for each in fragments if each.drive == "code" and len(each.tokens) == 1), None)
-            if halved and halved.halves[0] and not any(each.drive == "few" for each in fragments):
+            halved = next((each for each in fragments if each.halves[0]), None)
+            if halved and not any(each.drive == "few" for each in fragments):
                 return Statement(self._halves(halved))
         driver = _collects(self._branch, self._order, limit)
         return Statement(self._select(fragments, driver), driver is None and self._order.indexed)

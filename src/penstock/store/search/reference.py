@@ -36,6 +36,9 @@ def compile(target: Target, criterion: Criterion) -> Fragment:
             patients.append(self_hash(target.tenant, type, id))
         else:
             tokens.append(reference_token(start, type, id) if type else h64(start + id))
+    if len(patients) == 1 and tokens:  # an id alone, which may be a patient's: the patient column goes first
+        column, further = _patients(target, patients).sql, target.any_token(tokens)
+        return Fragment(f"({column} or {further.sql})", drive="code", tokens=further.tokens, halves=(column, further.sql))
     fragments = [_patients(target, patients)] if patients else []
     if tokens:
         fragments.append(target.any_token(tokens))

@@ -103,9 +103,7 @@ def any_code(target: Target, param: str, pairs: Iterable[Pair]) -> Fragment:
         column = f"r.code = {target.add(full[0], 'int8')}"
         return Fragment(f"({column} or {found.sql})", drive="code", tokens=tuple(hashes), halves=(column, found.sql))
     codes = target.add(full, "int8[]")
-    both = Fragment(
-        f"(r.code = any({codes}) or {found.sql})", drive="code", tokens=tuple(hashes), halves=(f"r.code = any({codes})", found.sql)
-    )
+    both = Fragment(f"(r.code = any({codes}) or {found.sql})", drive="code", tokens=tuple(hashes))
     if not found.listed:
         return both
     hot = f"select h.rid from {target.layout.current} h where h.code = any({codes})"
