@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from penstock.api.parts import Parts
 from penstock.api.request import decode_form
 from penstock.auth.access import Access
@@ -25,7 +27,11 @@ async def find_ids(parts: Parts, tx: Tx, access: Access, type_: str, criteria: s
 
 async def find_one(parts: Parts, tx: Tx, access: Access, type_: str, criteria: str, *, at: str) -> str | None:
     """The one id that a condition finds, or None; several are ``multiple-matches``."""
-    found = await find_ids(parts, tx, access, type_, criteria, at=at)
+    return only(await find_ids(parts, tx, access, type_, criteria, at=at), at=at)
+
+
+def only(found: Sequence[str], *, at: str) -> str | None:
+    """The one that was found, or None; several are ``multiple-matches``."""
     if len(found) > 1:
         raise Problem("multiple-matches", "the condition finds several resources", at=at)
     return found[0] if found else None

@@ -11,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from penstock.api.fhir.entries import Entry, Resource
-from penstock.api.fhir.find import find_ids, find_one
+from penstock.api.fhir.find import find_ids, find_one, only
 from penstock.api.fhir.links import conditional_references
 from penstock.api.parts import Parts
 from penstock.auth.access import Access
 from penstock.db import Tx
 from penstock.errors import Problem
-from penstock.formats.fhir.searchparams import Indexed, extract
+from penstock.formats.fhir.searchparams import Indexed
 from penstock.store.change import Key
+from penstock.store.identified import owned
+from penstock.store.index import Index
 from penstock.store.search.match import matches
 from penstock.store.search.parse import parse
+from penstock.store.search.query import Query
 
 #: How often a conditional reference of one Bundle may be compared with a resource of the same Bundle.
 _COMPARED = 100_000
@@ -35,13 +38,26 @@ class Identity(NamedTuple):
 
 async def identify(parts: Parts, tx: Tx, access: Access, writes: Sequence[Entry]) -> dict[int, Identity]:
     """The identity of each entry by its number."""
+    known = await owned(tx, {entry.number: (access, query) for entry in writes if (query := _query(parts, entry))})
     identities: dict[int, Identity] = {}
     for entry in writes:
         found = None
-        if entry.condition:
+        if entry.number in known:
+            found = only(known[entry.number], at=f"{entry.at}.request")
+        elif entry.condition:
             found = await find_one(parts, tx, access, entry.type, entry.condition, at=f"{entry.at}.request")
         identities[entry.number] = _identity(entry, found)
     return identities
+
+
+def _query(parts: Parts, entry: Entry) -> Query | None:
+    """The condition of an entry, where it is right; what is wrong with it is said by the search that tries it."""
+    if not entry.condition or not entry.condition.startswith("identifier="):
+        return None
+    try:
+        return parse(entry.type, entry.condition, parameters=parts.store.index.parameters)
+    except Problem:
+        return None
 
 
 def _identity(entry: Entry, found: str | None) -> Identity:
@@ -65,7 +81,7 @@ async def referenced(
             if reference not in links:
                 asked.setdefault(reference, entry)
     found: dict[str, str] = {}
-    future = _Future(writes, identities)
+    future = _Future(parts.store.index, writes, identities)
     for reference, entry in asked.items():
         type_, _, criteria = reference.partition("?")
         ids = await find_ids(parts, tx, access, type_, criteria, at=f"{entry.at}.resource")
@@ -79,7 +95,8 @@ async def referenced(
 class _Future:
     """What searches will find once the entries are written."""
 
-    def __init__(self, writes: Sequence[Entry], identities: Mapping[int, Identity]) -> None:
+    def __init__(self, index: Index, writes: Sequence[Entry], identities: Mapping[int, Identity]) -> None:
+        self._by = index
         self._gone: set[Key] = set()
         self._written: dict[str, list[tuple[str, Resource]]] = {}
         self._indexed: dict[Key, Indexed] = {}
@@ -98,13 +115,14 @@ class _Future:
         if self._compared > _COMPARED:
             raise Problem("too-costly", "a Bundle has too many conditional references to the types that it writes")
         found = {id_ for id_ in ids if (type_, id_) not in self._gone}
-        query = parse(type_, criteria)
+        query = parse(type_, criteria, parameters=self._by.parameters)
         for id_, resource in candidates:
-            matched = matches(query, self._index(type_, id_, resource), {**resource, "id": id_})
+            matched = self._matches(query, type_, {**resource, "id": id_})
             (found.add if matched else found.discard)(id_)
         return found
 
-    def _index(self, type_: str, id_: str, resource: Resource) -> Indexed:
-        if (type_, id_) not in self._indexed:
-            self._indexed[type_, id_] = extract(resource)
-        return self._indexed[type_, id_]
+    def _matches(self, query: Query, type_: str, resource: Resource) -> bool:
+        key = type_, resource["id"]
+        if key not in self._indexed:
+            self._indexed[key] = self._by.parameters.extract(resource)
+        return matches(query, self._indexed[key], resource, parameters=self._by.parameters, terminology=self._by.terminology)
