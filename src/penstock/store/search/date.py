@@ -31,7 +31,7 @@ CONDITIONS: dict[str, str] = {
 
 #: The same in memory: has (low, high), wanted (low, high).
 _TESTS: dict[str, Callable[[Span, Span], bool]] = {
-    "eq": lambda has, want: has[0] >= want[0] and has[1] <= want[1],
+    "eq": lambda has, want: want[0] <= has[0] < want[1] and has[1] <= want[1],
     "ne": lambda has, want: has[0] < want[0] or has[1] > want[1],
     "gt": lambda has, want: has[1] > want[1],
     "lt": lambda has, want: has[0] < want[0],
