@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.formats.fhir.path import program
 from penstock.formats.fhir.path.runtime.compare import texts_ranked
-from penstock.formats.fhir.path.runtime.temporal import DIGITS, add, boundary, order, read
+from penstock.formats.fhir.path.runtime.temporal import DIGITS, add, boundary, instant, order, read
 
 #: Every expression here is about values alone.
 NOTHING: dict[str, Any] = {"resourceType": "Patient"}
@@ -35,6 +35,9 @@ def ask(expression: str) -> list[Any]:
         ("@2020-01-01T10:00:00 < @2020-01-03T10:30:00Z", [True]),
         ("@2020-01-03T10:00:00Z > @2020-01-01T10:30:00", [True]),
         ("@T10:30 < @T10:30:00", []),
+        ("@2020-01-01T10+01:00 = @2020-01-01T09:00Z", []),
+        ("@2020-01-01T10+01:00 = @2020-01-01T09Z", [True]),
+        ("(@2020-01-01T10:00Z | @2020-01-01T11:00+01:00 | @2020-01-01T10:00 | @2020 | @2021 | @2022 | @2020 | @2022).count()", [5]),
         ("@T10:30:01.5 > @T10:30:01", [True]),
         ("@2020 ~ @2020-01", [False]),
         ("@2020-01-01T10:00:00.0 ~ @2020-01-01T10:00:00", [True]),
@@ -161,7 +164,19 @@ def test_moments_have_the_order_of_their_instants(one: datetime, zone: timezone,
     left, right = read("DateTime", written(one, zone)), read("DateTime", written(other, far))
     assert left and right
     assert order(left, right) == (one > other) - (one < other)
+    assert (instant(left) == instant(right)) == (one == other)
     assert texts_ranked(str(left), str(right), lambda a, b: a < b) == (one < other)
+
+
+TEXTS = st.tuples(MOMENTS, ZONES, st.sampled_from([4, 7, 10, 13, 16, 19, 40])).map(lambda each: written(each[0], each[1])[: each[2]])
+
+
+@given(TEXTS, TEXTS)
+def test_equal_values_have_the_same_instant_and_no_others(one: str, other: str) -> None:
+    left, right = read("DateTime", one), read("DateTime", other)
+    assert left and right
+    assert (instant(left) == instant(right)) == (order(left, right) == 0)
+    assert instant(left) == instant(left)
 
 
 @given(MOMENTS, ZONES, st.integers(1, 7))

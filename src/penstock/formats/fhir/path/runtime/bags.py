@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cmp_to_key
 from typing import Any
 
@@ -11,7 +11,6 @@ from penstock.formats.fhir.path.runtime.compare import key, rank, same, weigh
 from penstock.formats.fhir.path.runtime.env import Run
 from penstock.formats.fhir.path.runtime.items import Item, Many, Truth, bare, system
 from penstock.formats.fhir.path.runtime.quantity import Quantity
-from penstock.formats.fhir.path.runtime.temporal import Temporal
 
 #: The most items of a collection.
 MAX_ITEMS = 1_000_000
@@ -19,31 +18,29 @@ MAX_ITEMS = 1_000_000
 _FEW = 6
 
 
-class _Seen:
-    """What was met before. Dates and quantities can be equal without looking alike, so they are compared one by one."""
+class _Table:
+    """What was met before. Quantities can be equal without looking alike, so they are compared one by one."""
 
-    def __init__(self, run: Run, items: Iterable[Any] = ()) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self._keys: set[Any] = set()
-        self._loose: list[Any] = []
-        for item in items:
-            self.add(system(item))
+        self._quantities: list[Any] = []
 
     def add(self, value: Any) -> None:
-        if type(value) in (Temporal, Quantity):
-            self._loose.append(value)
+        if type(value) is Quantity:
+            self._quantities.append(value)
         else:
             self._keys.add(key(self._run, value))
 
     def __contains__(self, value: Any) -> bool:
-        if self._loose and type(value) in (Temporal, Quantity, dict):
-            self._run.spend(len(self._loose))
-            if any(same(value, other) for other in self._loose):
+        if self._quantities and type(value) in (Quantity, dict):
+            self._run.spend(len(self._quantities))
+            if any(same(value, other) for other in self._quantities):
                 return True
-        return key(self._run, value) in self._keys
+        return type(value) is not Quantity and key(self._run, value) in self._keys
 
 
-class _SeenFew:
+class _Few:
     """The same for a few items, which are compared one by one."""
 
     def __init__(self) -> None:
@@ -56,12 +53,21 @@ class _SeenFew:
         return any(same(value, other) for other in self._items)
 
 
+def _seen(run: Run, items: Many) -> _Table | _Few:
+    """All of these items."""
+    run.spend(len(items))
+    seen = _Table(run) if len(items) > _FEW else _Few()
+    for item in items:
+        seen.add(system(item))
+    return seen
+
+
 def distinct(run: Run, items: Many) -> list[Any]:
     """Without repetitions, first ones kept."""
     if len(items) > MAX_ITEMS:
         too_large()
     run.spend(len(items))
-    seen, found = _Seen(run) if len(items) > _FEW else _SeenFew(), []
+    seen, found = _Table(run) if len(items) > _FEW else _Few(), []
     for item in items:
         value = system(item)
         if value not in seen:
@@ -86,20 +92,19 @@ def combine(run: Run, left: Many, right: Many) -> list[Any]:
 
 
 def intersect(run: Run, left: Many, right: Many) -> list[Any]:
-    run.spend(len(right))
-    others = _Seen(run, right)
+    others = _seen(run, right)
     return [item for item in distinct(run, left) if system(item) in others]
 
 
 def exclude(run: Run, left: Many, right: Many) -> list[Any]:
-    run.spend(len(left) + len(right))
-    others = _Seen(run, right)
+    run.spend(len(left))
+    others = _seen(run, right)
     return [item for item in left if system(item) not in others]
 
 
 def subset(run: Run, left: Many, right: Many) -> bool:
-    run.spend(len(left) + len(right))
-    others = _Seen(run, right)
+    run.spend(len(left))
+    others = _seen(run, right)
     return all(system(item) in others for item in left)
 
 
@@ -155,7 +160,7 @@ def booleans(items: Many) -> list[bool]:
 
 def repeat(run: Run, items: Many, step: Callable[[Any], Many]) -> list[Any]:
     """``step`` of every item, of what that gave, and so on; what was found already is not looked at again."""
-    seen, found = _Seen(run), []
+    seen, found = _Table(run), []
     waiting = list(items)
     while waiting:
         new: list[Any] = []

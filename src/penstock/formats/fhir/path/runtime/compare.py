@@ -12,7 +12,7 @@ from penstock.errors import Problem
 from penstock.formats.fhir.path.runtime.env import Run
 from penstock.formats.fhir.path.runtime.items import Many, One, Truth, measured
 from penstock.formats.fhir.path.runtime.quantity import Quantity, measures
-from penstock.formats.fhir.path.runtime.temporal import Temporal, order, read
+from penstock.formats.fhir.path.runtime.temporal import Temporal, instant, order, read
 
 _SPACES = re.compile(r"\s+")
 _NUMBERS = (int, Decimal)
@@ -195,6 +195,8 @@ def key(run: Run, value: Any) -> Any:
         return value
     if kind is bool:
         return (bool, value)
+    if kind is Temporal:
+        return instant(value)
     if kind is dict:
         run.spend(3 * len(value))
         return frozenset((name, key(run, each)) for name, each in value.items())

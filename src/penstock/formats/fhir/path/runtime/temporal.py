@@ -133,7 +133,14 @@ def _in_utc(value: Temporal) -> Temporal:
     except OverflowError:
         return value
     parts = (moved.year, moved.month, moved.day, moved.hour, moved.minute, moved.second)
-    return Temporal(value.kind, parts[: max(len(value.parts), 5)], value.fraction, 0)
+    known = max(len(value.parts), 5) if value.offset % 60 else len(value.parts)
+    return Temporal(value.kind, parts[:known], value.fraction, 0)
+
+
+def instant(value: Temporal) -> tuple[object, ...]:
+    """What is the same for two values exactly if they are equal."""
+    moved = _in_utc(value)
+    return value.kind == "Time", moved.parts, Decimal(f"0.{value.fraction or 0}"), value.offset is None
 
 
 def _across_zones(left: Temporal, right: Temporal) -> int | None:
