@@ -18,8 +18,8 @@ from penstock.store.search.sort import Key, Order
 from penstock.store.search.statistics import Counts
 
 _COLUMNS = "r.rid, r.self, r.ver, r.id, r.content"
-#: Rows by tokens up to which they are collected beside a walk by the code.
-_BESIDE = 50_000
+#: Rows by tokens up to which they are collected beside a walk by the code; and beside one of a single patient's rows.
+_BESIDE, _OF_PATIENT = 50_000, 200
 #: So many times the rows that are wanted: then no index is needed to find them.
 _OFTEN = 20
 
@@ -183,7 +183,8 @@ class _Select:
         column, tokens = halved.halves
         first = self._select([Fragment(column), *rest], None)
         further = Fragment(f"{tokens} and ({column}) is not true", drive="tokens", tokens=halved.tokens)
-        walks = any(each.drive == "patient" for each in rest) or self._branch.hits(halved) > _BESIDE
+        most = _OF_PATIENT if any(each.drive == "patient" for each in rest) else _BESIDE
+        walks = self._branch.counts.further(halved.tokens) > most
         second = self._select([further, *rest], None if walks else further)
         ordering = _ordering(self._order, self._after.back, [f"key{n}" for n in range(len(self._order.keys))], "self")
         return f"({first}) union all ({second}) order by {ordering} limit {self._number}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from penstock.clock import Clock
 from penstock.db import Tx
@@ -31,6 +31,12 @@ class Counts:
     shares: dict[int, float]
     #: The share of a token that is not among the common ones.
     rare: float
+    #: The share of rows that have a token among their tokens: those that have it in the code column are not counted.
+    beside: Mapping[int, float] = field(default_factory=dict)
+
+    def further(self, tokens: Iterable[int]) -> float:
+        """About how many rows have one of ``tokens`` beside the code column."""
+        return self.rows * sum(self.beside.get(token, self.rare) for token in tokens)
 
     def share(self, tokens: Iterable[int]) -> float:
         """About which share of the rows carries one of ``tokens``.
@@ -63,13 +69,15 @@ class Statistics:
 async def _read(tx: Tx, type: str) -> Counts:
     rows, rare = 0.0, 0.0
     shares: dict[int, float] = {}
+    beside: dict[int, float] = {}
     for row in await tx.fetch(_SQL, layout(type).current):
         rows = row["rows"]
         if row["elements"]:
             common = row["element_shares"][: len(row["elements"])]  # three more follow: least, most, and that of null
-            shares.update(zip(row["elements"], common, strict=True))
+            beside.update(zip(row["elements"], common, strict=True))
             rare = max(rare, min(common) / 2)
         if row["codes"]:
-            for code, share in zip(row["codes"], row["code_shares"], strict=True):
-                shares[code] = shares.get(code, 0.0) + share
-    return Counts(rows, shares, rare)
+            shares.update(zip(row["codes"], row["code_shares"], strict=True))
+    for token, share in beside.items():
+        shares[token] = shares.get(token, 0.0) + share
+    return Counts(rows, shares, rare, beside)
