@@ -167,7 +167,7 @@ def repeat(run: Run, items: Many, step: Callable[[Any], Many]) -> list[Any]:
         for item in waiting:
             for result in step(item):
                 value = system(result)
-                run.spend(len(value) if type(value) is str else 1)
+                run.spend(len(value) if type(value) is str else 4)
                 if value not in seen:
                     seen.add(value)
                     found.append(result)
