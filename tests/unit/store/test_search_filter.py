@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import Problem
-from penstock.store.search.filter import Comparison, Logic, Negation, parse
+from penstock.store.search.expression import Comparison, Logic, Negation, parse
 from penstock.store.search.parse import parse as parse_query
 from tests.unit.store.conftest import Shelf
 

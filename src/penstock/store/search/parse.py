@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import R4, Parameters
-from penstock.store.search import filter
+from penstock.store.search import expression, filter
 from penstock.store.search.condition import Condition
 from penstock.store.search.control import CONTROLS, NEUTRAL, REFUSED
 from penstock.store.search.criterion import Criterion
@@ -67,7 +67,7 @@ def parse_all(types: Sequence[str], query: str | Pairs, *, lenient: bool = False
 def _condition(parameters: Parameters, type: str, name: str, value: str) -> Condition:
     reader = Reader(parameters)
     if name == "_filter":
-        return filter.bind(reader, type, filter.parse(value))
+        return filter.bind(reader, type, expression.parse(value))
     return reader.condition(type, name, value)
 
 
