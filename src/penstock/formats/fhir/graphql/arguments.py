@@ -12,6 +12,8 @@ from penstock.formats.fhir.graphql.query import Field
 from penstock.formats.fhir.path import Env, Program, program
 
 _INDEX = "$index"
+#: Steps of an expression on one item: there may be many items, and the expressions are the caller's.
+_STEPS = 20_000
 
 
 @lru_cache(maxsize=256)
@@ -24,7 +26,7 @@ def chosen(items: Sequence[Any], field: Field, element: Element, within: dict[st
     for name, wanted in field.arguments.items():
         if name == "fhirpath":
             condition = _compiled(text(wanted), element.type)
-            items = [item for item in items if condition.true(item, Env(resource=within, root=within))]
+            items = [item for item in items if condition.true(item, Env(resource=within, root=within, steps=_STEPS))]
         elif name not in ("_count", "_offset"):
             items = _with_value(items, name, wanted, element)
     offset, count = _number(field, "_offset", 0), _number(field, "_count", len(items))
@@ -36,7 +38,7 @@ def sliced(path: str, item: Any, index: int, element: Element, within: dict[str,
     """The name of an item among the slices that ``@slice`` makes."""
     if path == _INDEX:
         return str(index)
-    found = _compiled(path, element.type)(item, Env(resource=within, root=within))
+    found = _compiled(path, element.type)(item, Env(resource=within, root=within, steps=_STEPS))
     if len(found) != 1 or isinstance(found[0], dict | list):
         raise Problem("business-rule", "the path of a slice has one simple value in each item", at=element.name)
     return text(found[0])
