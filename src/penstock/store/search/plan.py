@@ -121,9 +121,9 @@ class _Select:
             listed = next((each for each in fragments if each.patients), None)
             if listed:
                 return Statement(self._by_patient(listed))
-            halved = next((each for each in fragments if each.halves[0]), None)
+            halved = sorted((each for each in fragments if each.halves[0]), key=lambda each: not each.halves[0].startswith("r.pat"))
             if halved and not any(each.drive == "few" for each in fragments):
-                return Statement(self._halves(halved))
+                return Statement(self._halves(halved[0]))  # a patient has fewer rows than a code
         driver = _collects(self._branch, self._order, limit)
         return Statement(self._select(fragments, driver), driver is None and self._order.indexed)
 
