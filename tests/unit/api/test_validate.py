@@ -21,7 +21,7 @@ Resource = dict[str, Any]
 
 VITALS = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
-PROFILE = {
+PROFILE: Resource = {
     "resourceType": "StructureDefinition",
     "url": "http://site.example/StructureDefinition/born",
     "name": "Born",
@@ -33,7 +33,7 @@ PROFILE = {
     "derivation": "constraint",
     "differential": {"element": [{"id": "Patient.birthDate", "path": "Patient.birthDate", "min": 1}]},
 }
-OF_THE_BORN = PROFILE | {
+OF_THE_BORN: Resource = PROFILE | {
     "url": "http://site.example/StructureDefinition/of-the-born",
     "type": "Observation",
     "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",

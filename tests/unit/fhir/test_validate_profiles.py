@@ -462,3 +462,38 @@ def test_r4_s_own_profiles_and_extensions_are_known() -> None:
     heart = observation(code={"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}, valueQuantity={"value": 60})
     rules = {(issue.rule, issue.element) for issue in Validator(Shelf()).check(heart, [CORE + "heartrate"]) if issue.severity == "error"}
     assert ("min", "Observation.subject") in rules and ("min", "Observation.category") in rules
+
+
+def test_a_binding_beside_the_main_one_is_as_strong_as_its_purpose() -> None:
+    def beside(purpose: str) -> Json:
+        parts = [{"url": "purpose", "valueCode": purpose}, {"url": "valueSet", "valueCanonical": "urn:vs"}]
+        more = {"url": "http://hl7.org/fhir/tools/StructureDefinition/additional-binding", "extension": parts}
+        return profile("Observation", at("Observation.code", binding={"strength": "example", "valueSet": "urn:other", "extension": [more]}))
+
+    outside = observation(code={"coding": [{"system": "urn:s", "code": "b"}]})
+    assert found(outside, beside("required"), VALUE_SET) == [("binding", "Observation.code")]
+    assert found(outside, beside("extensible"), VALUE_SET) == []
+
+
+@pytest.mark.parametrize(
+    ("element", "date", "right"),
+    [
+        ("minValueQuantity", "1990", True),
+        ("minValueQuantity", "1925", False),
+        ("maxValueQuantity", "2090", True),
+        ("maxValueQuantity", "2126-01-02", False),
+    ],
+)
+def test_a_limit_that_moves_with_the_clock_is_so_far_from_now(element: str, date: str, right: bool) -> None:
+    century = {"value": 100, "system": "http://unitsofmeasure.org", "code": "a"}
+    issues = found(patient(birthDate=date), profile("Patient", at("Patient.birthDate", **{element: century})))
+    assert issues == ([] if right else [(element.removesuffix("Quantity"), "Patient.birthDate")])
+
+
+def test_a_code_outside_of_an_extensible_set_of_r4_is_a_warning() -> None:
+    def warned(code: str) -> bool:
+        coding = {"system": "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus", "code": code}
+        issues = Validator(Shelf(), Terminology(Shelf())).check(patient(maritalStatus={"coding": [coding]}))
+        return [(issue.severity, issue.at) for issue in issues if issue.rule == "binding"] == [("warning", "Patient.maritalStatus")]
+
+    assert warned("X") and not warned("M")

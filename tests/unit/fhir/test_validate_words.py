@@ -245,3 +245,8 @@ def test_a_condition_asks_about_another_question_that_there_is() -> None:
 def test_a_questionnaire_that_nobody_knows_is_a_warning() -> None:
     assert found(answers(say({"valueString": "x"}))) == []
     assert ("questionnaire", "QuestionnaireResponse.questionnaire") in found(answers(say({"valueString": "x"})), severity="warning")
+
+
+def test_a_reference_of_a_composition_means_one_entry() -> None:
+    two = [entry("Practitioner", "1", meta={"versionId": version}) for version in "12"]
+    assert found(document(composition(), *two)) == [("document", "Bundle.entry[0].resource.author[0]")]
