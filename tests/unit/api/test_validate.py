@@ -107,7 +107,6 @@ async def test_a_resource_of_another_type_is_an_issue(client: httpx.AsyncClient,
     assert found(await client.post("/fhir/Observation/$validate", json=patient)) == [("invalid", "resourceType")]
 
 
-@pytest.mark.req("FH-02")
 async def test_a_write_that_breaks_an_invariant_is_refused(client: httpx.AsyncClient, patient: Resource) -> None:
     response = await client.post("/fhir/Patient", json=patient | {"contact": [{"gender": "male"}]})
     assert response.status_code == 422
@@ -202,3 +201,16 @@ async def test_what_is_stored_is_looked_at_where_a_profile_asks_what_a_reference
         observation = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/{id}"}}
         answers.append(found(await caller("POST", f"/fhir/Observation/$validate?profile={OF_THE_BORN['url']}", observation)))
     assert answers == [[], [("structure", "Observation.subject")], []]
+
+
+@pytest.mark.req("FH-15")
+async def test_an_unknown_extension_comes_back_as_it_was_and_an_unknown_element_is_refused(
+    client: httpx.AsyncClient, patient: Resource
+) -> None:
+    own = {"url": "http://source.example/fields/17", "extension": [{"url": "part", "valueDecimal": 1}]}
+    beside = {"_birthDate": {"extension": [{"url": "http://source.example/precision", "valueCode": "day"}]}}
+    created = (await client.post("/fhir/Patient", json=patient | beside | {"extension": [own]})).json()
+    read = (await client.get(f"/fhir/Patient/{created['id']}")).json()
+    assert (read["extension"], read["_birthDate"]) == ([own], beside["_birthDate"])
+    refused = await client.post("/fhir/Patient", json=patient | {"field17": "x"})
+    assert refused.status_code == 400 and refused.json()["issue"][0]["expression"] == ["Patient.field17"]

@@ -443,7 +443,6 @@ def test_a_complex_extension_has_the_parts_of_its_definition() -> None:
     ]
 
 
-@pytest.mark.req("FH-15")
 def test_an_unknown_extension_is_right_unless_the_policy_says_otherwise() -> None:
     resource = extended({"valueString": "x"})
     severities = {
