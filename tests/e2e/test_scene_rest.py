@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.e2e.conftest import Program, bundle_resources
+from tests.e2e.conftest import Program, Start, bundle_resources
 
 Resource = dict[str, Any]
 CODE = {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]}
@@ -187,3 +188,27 @@ def test_what_is_deleted_is_gone_for_readers_and_there_for_those_who_may_look_ba
         assert [entry["request"]["method"] for entry in auditor.get(f"{url}/_history").json()["entry"]] == ["DELETE", "POST"]
         assert auditor.get(f"{url}/_history/2").status_code == 410
         assert {other.get(f"{url}{more}").status_code for more in ("", "/_history", "/_history/1")} == {403}
+
+
+@pytest.mark.req("FH-08")
+def test_writers_at_several_processes_make_one_patient(start: Start) -> None:
+    """Fifty upserts, conditional creates and transactions for one number, answered by several processes over one database."""
+    program = start(PENSTOCK_WORKERS="3")
+    number = {"resourceType": "Patient", "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9000000009"}]}
+    condition = "identifier=https://fhir.nhs.uk/Id/nhs-number|9000000009"
+    entry = {"resource": number, "request": {"method": "POST", "url": "Patient", "ifNoneExist": condition}}
+    calls: tuple[Callable[[httpx.Client], httpx.Response], ...] = (
+        lambda client: client.put(f"/fhir/Patient?{condition}", json=number),
+        lambda client: client.post("/fhir/Patient", json=number, headers={"if-none-exist": condition}),
+        lambda client: client.post("/fhir", json={"resourceType": "Bundle", "type": "transaction", "entry": [entry]}),
+    )
+
+    def write(turn: int) -> int:
+        with program.client() as client:  # a connection of its own, so that every process is reached
+            return calls[turn % len(calls)](client).status_code
+
+    with ThreadPoolExecutor(50) as pool:
+        statuses = list(pool.map(write, range(50)))
+    assert set(statuses) <= {200, 201}, statuses
+    with program.client() as client:
+        assert client.get("/fhir/Patient?_summary=count").json()["total"] == 1
