@@ -118,7 +118,8 @@ class Store(Reader):
         parsed = queries(types, rest, named=asked is not None, lenient=lenient, parameters=self.index.parameters)
         if within:
             parsed = [narrowed(each, within) for each in parsed]
-        page = await self._search.pages(tx, access, parsed) if parsed else Page([], 0, {}, tuple(rest), ())
+        named = "*" if asked is None else ",".join(asked)
+        page = await self._search.pages(tx, access, parsed, named) if parsed else Page([], 0, {}, tuple(rest), ())
         return page if asked is None else page._replace(used=(("_type", ",".join(asked)), *page.used))
 
     async def write_items(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:

@@ -163,6 +163,15 @@ async def test_a_search_of_several_types_is_one_list(shelf: Shelf) -> None:
     assert (await _all(shelf, [("_type", "Basic")])).entries == []
 
 
+async def test_a_page_link_works_on_when_a_new_type_comes_into_use(shelf: Shelf) -> None:
+    await shelf.put(patient(1), patient(2))
+    first = await _all(shelf, [("_count", "1")])
+    await shelf.put({"resourceType": "Basic", "id": "b", "code": {"text": "x"}})
+    assert _ids(await _all(shelf, [("_count", "1"), ("_cursor", str(first.next))])) == ["p02"]
+    with pytest.raises(Problem, match="page link"):
+        await _all(shelf, [("_count", "1"), ("_type", "Patient"), ("_cursor", str(first.next))])
+
+
 @pytest.mark.parametrize(
     ("pairs", "code"),
     [

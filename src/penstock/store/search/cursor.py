@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import os
-from collections.abc import Sequence
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -25,12 +24,11 @@ _NONCE = 12
 
 
 class Sealer:
-    """Seals and opens the cursors of one search for one caller."""
+    """Seals and opens the cursors of one search for one caller. ``types`` is what was asked for: which types are in use may change."""
 
-    def __init__(self, key: bytes, access: Access, queries: Sequence[Query]) -> None:
+    def __init__(self, key: bytes, access: Access, query: Query, types: str) -> None:
         self._cipher = AESGCM(key)
-        types = [query.type for query in queries]
-        bound = (access.tenant, access.client, access.patient, types, queries[0].used, queries[0].within)
+        bound = (access.tenant, access.client, access.patient, types, query.used, query.within)
         self._binding = hashlib.sha256(repr(bound).encode()).digest()
 
     def seal(self, after: After) -> str:

@@ -82,15 +82,18 @@ class Search:
 
     async def page(self, tx: Tx, access: Access, query: Query) -> Page:
         """One page of ``query``, and what it includes."""
-        return await self.pages(tx, access, [query])
+        return await self.pages(tx, access, [query], query.type)
 
     def open_types(self, tx: Tx, access: Access, types: Iterable[str]) -> list[str]:
         """Those of ``types`` that the access may search at all."""
         run = Run(tx, access, self._tools)
         return [type for type in types if run.may_search(type)]
 
-    async def pages(self, tx: Tx, access: Access, queries: Sequence[Query]) -> Page:
-        """One page of a search of several types (search.html#type). A type that is closed to the access is ``forbidden``."""
+    async def pages(self, tx: Tx, access: Access, queries: Sequence[Query], types: str) -> Page:
+        """One page of a search of several types (search.html#type). A type that is closed to the access is ``forbidden``.
+
+        ``types`` are those that were asked for, as a link to another page is bound to them.
+        """
         for query in queries:
             access.require("search", query.type)
             bounds(access, query.type)
@@ -102,7 +105,7 @@ class Search:
         counted = await _total(run, plan, query)
         if query.count_only:
             return Page([], counted, {}, query.used, query.ignored, query.notes)
-        sealer = Sealer(await self._secret(tx), access, queries)
+        sealer = Sealer(await self._secret(tx), access, query, types)
         after = sealer.open(query.cursor) if query.cursor else _BEGINNING
         orders = orders_of([each.type for each in wanted], query.sort, run.parameters)
         found = await (_walked(run, plan, query, orders, after) if orders else _sorted(run, plan, query, after))
