@@ -138,6 +138,18 @@ async def test_the_statements_of_a_search_share_its_time(database: Database, que
     assert caught.value.code == "too-costly"
 
 
+async def test_a_search_that_took_too_long_leaves_its_connection_usable(shelf: Shelf) -> None:
+    await shelf.put(*(observation(n) for n in range(60)))
+    async with shelf.database.connection() as tx:
+        for limit in (0.0, 0.0002, 0.0005, 0.001):
+            for query in ("_sort=-date,_id", "status=final", "patient.gender=male", "_total=accurate"):
+                try:
+                    await Store(shelf.told, search_limit_s=limit).search(tx, SYSTEM, "Observation", query)
+                except Problem as problem:
+                    assert problem.code == "too-costly"
+                assert await tx.fetchval("select current_setting('enable_sort')") == "on"
+
+
 async def test_include_and_revinclude_bring_what_is_linked(shelf: Shelf) -> None:
     people = [{"resourceType": "Patient", "id": f"p{n}", "active": True} for n in range(3)]
     await shelf.put(*people, *(observation(n) for n in range(6)))
