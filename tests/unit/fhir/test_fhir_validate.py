@@ -287,3 +287,8 @@ def test_invented_names_are_not_remembered() -> None:
         check(invented)
         arrange.arrange(invented)
     assert not [name for names in (*remembered, *arrange._shapes["Patient"]) for name in names if name.startswith("invented")]
+
+
+def test_a_wrong_value_does_not_hide_what_stands_beside_it() -> None:
+    issues = check({"resourceType": "Questionnaire", "status": "draft", "subjectType": ["nonsense"], "_subjectType": 1})
+    assert {issue.code for issue in issues} == {"code-invalid", "structure"}

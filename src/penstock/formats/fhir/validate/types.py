@@ -172,7 +172,7 @@ def _aligned(element: Element) -> Test:
 
     def test(pair: tuple[Any, Any]) -> list[Found] | None:
         values, siblings = pair
-        if found := inner(values) or sibling(siblings):
+        if found := [*(inner(values) or ()), *(sibling(siblings) or ())]:
             return found
         pairs = zip(values, chain(siblings, repeat(None)), strict=False)
         return UNALIGNED if any(one is None and other is None for one, other in pairs) else None
