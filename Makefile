@@ -32,6 +32,7 @@ requirements: $(VENV)/.ready  ## which requirement is proven by which test
 
 docs: $(VENV)/.ready   ## regenerate the reference pages
 	@$(BIN)/python tools/reference.py
+	@$(BIN)/python tools/fhir_types.py
 
 lock: $(VENV)/.ready   ## resolve the dependencies anew
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
