@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Callable
 
-from benchmarks import conversion, fhirpath, ingest, rest, scale
+from benchmarks import conversion, fhirpath, ingest, rest, scale, validation
 
 SECTIONS: dict[str, Callable[[float], None]] = {
     "convert": conversion.convert_rates,
@@ -20,6 +20,7 @@ SECTIONS: dict[str, Callable[[float], None]] = {
     "create": rest.creates,
     "read": rest.reads_and_searches,
     "transaction": rest.transactions,
+    "validate": validation.validation_costs,
     "fhirpath": lambda seconds: fhirpath.run(),
     "growth": scale.growth,
 }
