@@ -21,7 +21,7 @@ VS = "http://example.org/vs/a"
 CODES = {"closure", "expand", "find-matches", "lookup", "subsumes", "translate", "validate-code"}
 SERVED = [each for each in OPERATIONS if each.code in CODES]
 TEXTS = [ANIMALS, VS, f"{VS}|1", f"{ANIMALS}|9", "dog", "cat", "unicorn", "de", "*", "|", "#", "x" * 300, "http://nobody", "2020-01-01"]
-TEXTS += ["urn:ietf:bcp:47", "http://unitsofmeasure.org", "mg/dL", "[", "0", "", "é\u0001", "a\u0000b", "\U0001F600"]
+TEXTS += ["urn:ietf:bcp:47", "http://unitsofmeasure.org", "mg/dL", "[", "0", "", "é\u0001", "a\u0000b", "\U0001f600"]
 TEXTS += ["http://hl7.org/fhir/StructureDefinition/Patient#Patient.gender"]
 CODINGS: list[dict[str, Any]] = [
     {"system": ANIMALS, "code": "dog"},
