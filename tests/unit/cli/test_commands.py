@@ -19,7 +19,7 @@ from penstock.samples import sample_messages
 SAMPLES = dict(sample_messages())
 GOOD, BROKEN = SAMPLES["01_admission.hl7"], SAMPLES["08_broken.hl7"]
 VERBS = (
-    "up", "mock", "fetch", "init", "check", "convert", "fhirpath", "send", "token", "trace", "replay", "dead", "doctor", "package",
+    "up", "load", "mock", "fetch", "init", "check", "convert", "fhirpath", "send", "token", "trace", "replay", "dead", "doctor", "package",
 )  # fmt: skip
 
 
