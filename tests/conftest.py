@@ -14,6 +14,8 @@ import pytest
 from penstock.db import Database, connect, migrate
 from penstock.db.embedded import Embedded
 
+# Programs that tests start answer HTTP in one process unless they say otherwise: two would take the cores from each other.
+os.environ.setdefault("PENSTOCK_WORKERS", "1")
 DATA = Path(os.environ.pop("PENSTOCK_DATA", "") or Path(__file__).parents[2] / "shared" / "data")
 
 

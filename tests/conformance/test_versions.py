@@ -29,6 +29,7 @@ def tool(data_sets: Path) -> Iterator[Any]:
     sys.path.insert(0, str(TOOLS))
     import fhir_versions
 
+    fhir_versions.DATA = data_sets
     yield fhir_versions
     sys.path.remove(str(TOOLS))
 

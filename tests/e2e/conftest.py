@@ -51,7 +51,7 @@ Start = Callable[..., Program]
 
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
-    """Start programs, each with one process for HTTP unless it is told otherwise; those still running at the end are stopped."""
+    """Start programs; those still running at the end are stopped."""
     started: list[Program] = []
     with tempfile.TemporaryDirectory(prefix="penstock-e2e-") as folder:
         Path(folder).chmod(0o755)
@@ -61,7 +61,7 @@ def start() -> Iterator[Start]:
             log = (Path(folder) / f"log{len(started)}").open("w")
             process = subprocess.Popen(
                 [BIN, "up", "--data", str(data), "--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0", *arguments],
-                stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | {"PENSTOCK_WORKERS": "1"} | environment,
+                stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | environment,
             )  # fmt: skip
             log.close()
             assert process.stdout is not None

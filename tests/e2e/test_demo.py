@@ -20,7 +20,7 @@ LAST = "Penstock goes on serving; Ctrl-C stops it."
 @pytest.fixture(scope="module")
 def demo(start: Start) -> tuple[Program, list[str]]:
     """The program with its demonstration played, and what it printed."""
-    program = start("--demo")
+    program = start("--demo", PENSTOCK_WORKERS="0")  # as it comes: a process for each core
     return program, _read(program)
 
 

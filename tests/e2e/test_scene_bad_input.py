@@ -203,7 +203,8 @@ HTTP: dict[str, tuple[str, str, Any, int, str]] = {
     "condition without criteria": ("DELETE", "/fhir/Patient", None, 422, "required"),
     "over-long URL": ("GET", "/fhir/Patient?family=" + "a" * LONGEST_URL, None, 414, "too-long"),
     "over-long body": ("POST", "/fhir/Patient", b" " * 100_001, 413, "too-long"),
-    "method that is not served": ("PATCH", "/fhir/Patient/a", PATIENT, 405, "not-supported"),
+    "method that is not served": ("POST", "/fhir/Patient/a", PATIENT, 405, "not-supported"),
+    "a patch in no patch format": ("PATCH", "/fhir/Patient/a", PATIENT, 400, "invalid"),
 }
 
 
@@ -218,8 +219,8 @@ def test_a_bad_request_has_its_documented_answer(client: httpx.Client, name: str
 
 
 def test_other_media_are_refused(client: httpx.Client) -> None:
-    assert client.post("/fhir/Patient", content=b"<Patient/>", headers={"Content-Type": "application/fhir+xml"}).status_code == 415
-    assert client.get("/fhir/Patient", headers={"Accept": "application/fhir+xml"}).status_code == 406
+    assert client.post("/fhir/Patient", content=b"id,name", headers={"Content-Type": "text/csv"}).status_code == 415
+    assert client.get("/fhir/Patient", headers={"Accept": "text/csv"}).status_code == 406
 
 
 def test_a_version_conflict_is_412_and_changes_nothing(client: httpx.Client) -> None:
