@@ -34,8 +34,8 @@ POINTS: dict[str, tuple[str, str, str]] = {
     "flow committed": ("penstock.flow", "Flow._together", "after"),
     "dispatch, deliveries inserted": ("penstock.delivery.dispatch", "enqueue", "after"),
     "dispatch committed": ("penstock.delivery.dispatch", "Dispatcher.step", "after"),
-    "delivery, before it is sent": ("penstock.delivery.sinks.wire", "Client.post", "before"),
-    "delivery confirmed, not noted": ("penstock.delivery.sinks.wire", "Client.post", "after"),
+    "delivery, before it is sent": ("penstock.delivery.sinks.wire", "Client.send", "before"),
+    "delivery confirmed, not noted": ("penstock.delivery.sinks.wire", "Client.send", "after"),
     "deliveries noted": ("penstock.delivery.ledger", "Ledger.write", "after"),
 }
 
@@ -66,11 +66,16 @@ def die() -> None:
 
 def patch(module: str, path: str, wrap: Callable[[Any], Any]) -> None:
     """Replace ``path`` of ``module`` by what ``wrap`` makes of it."""
-    *owners, name = path.split(".")
-    owner: Any = importlib.import_module(module)
-    for each in owners:
-        owner = getattr(owner, each)
+    owner, name = place(module, path)
     setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def place(module: str, path: str) -> tuple[Any, str]:
+    """Who owns what ``path`` of ``module`` names, and under which name. AttributeError where the program has it no more."""
+    *owners, name = path.split(".")
+    owner: Any = functools.reduce(getattr, owners, importlib.import_module(module))
+    getattr(owner, name)
+    return owner, name
 
 
 def ack_before_commit() -> None:
