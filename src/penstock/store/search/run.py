@@ -140,13 +140,13 @@ class Run:
         if not plan.driven:
             await self.afford(statement.sql, args)
         fetch = partial(self.tx.fetch, statement.sql, *args)
-        return await (self._in_order(fetch) if statement.sorted else self.timed(fetch()))  # type: ignore[no-any-return]
+        return await (self._in_order(fetch) if statement.sorted else self.timed(fetch()))  # type: ignore[no-any-return] # rows of the driver
 
     async def list(self, plan: Plan, columns: str, limit: int) -> Sequence[Any]:
         """Columns of rows in no order."""
         branch = plan.fresh()[0]
         sql = list_sql(branch, columns, limit)
-        return await self.timed(self.tx.fetch(sql, *branch.target.args))  # type: ignore[no-any-return]
+        return await self.timed(self.tx.fetch(sql, *branch.target.args))  # type: ignore[no-any-return] # rows of the driver
 
     async def planned(self, sql: str, args: Sequence[object]) -> dict[str, Any]:
         """What PostgreSQL thinks of a statement."""

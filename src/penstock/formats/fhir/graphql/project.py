@@ -201,7 +201,7 @@ _OF_PAGES: dict[str, Callable[[Paged], Any]] = {
     "count": lambda page: page.total,
     "pagesize": lambda page: len(page.entries),
     "offset": lambda page: None,  # pages are found by cursors
-    **{name: lambda page, name=name: page.links.get(name) for name in ("first", "previous", "next", "last")},  # type: ignore[misc]
+    **{name: lambda page, name=name: page.links.get(name) for name in ("first", "previous", "next", "last")},  # type: ignore[misc] # mypy cannot type the default
 }
 
 

@@ -101,7 +101,7 @@ def sort(b: Builder, source: Value, node: Call, scope: Scope) -> Value:
     if source.type == NOTHING:
         return EMPTY
     several = b.several(source)
-    keys: list[Node] = [key.operand if _downwards(key) else key for key in node.arguments] or [Variable("$this")]  # type: ignore[union-attr]
+    keys: list[Node] = [key.operand if _downwards(key) else key for key in node.arguments] or [Variable("$this")]  # type: ignore[union-attr] # asked
     rows = b.writer.let("[]")
     with each(b, several, scope) as inner:
         found = [b.one(b.system(b.build(key, inner, "value"))).code for key in keys]

@@ -34,7 +34,7 @@ class Value:
     ordered: bool = True
 
     def as_(self, **changes: object) -> Value:
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)  # type: ignore[arg-type] # its own fields
 
     @property
     def kind(self) -> str:
