@@ -15,13 +15,15 @@ from penstock.convert.run import Context, Resource
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import Message
 
-STRUCTURES = ("ADT_A01", "ADT_A02", "ADT_A05", "ADT_A09", "ADT_A11", "ADT_A39", "ORU_R01")
-
 
 @cache
 def triggers() -> dict[str, str]:
     """Message structure by type and trigger event (HL7 table 0354)."""
     return {row["trigger"]: row["structure"] for row in table("structures", "triggers")}
+
+
+#: every structure that a trigger event leads to
+STRUCTURES = tuple(sorted(set(triggers().values())))
 
 
 @cache
