@@ -5,7 +5,7 @@ of two resources. Verbs: ``plan`` (compile), ``convert``, ``merge``, ``explain``
 """
 
 from penstock.convert.api import convert, explain, plan, to_bundle
-from penstock.convert.compiler import Plan
+from penstock.convert.compiled import Plan
 from penstock.convert.engine import Converted
 from penstock.convert.explain import Explained
 from penstock.convert.merge import merge

@@ -7,7 +7,8 @@ from functools import cache
 
 from penstock.convert import engine
 from penstock.convert import explain as explaining
-from penstock.convert.compiler import Plan, Structure, build
+from penstock.convert.compiled import Plan, Structure
+from penstock.convert.compiler import build
 from penstock.convert.engine import Converted
 from penstock.convert.explain import Explained
 from penstock.convert.rows import Row, table

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from penstock.convert import conditions, emit, paths, rows, shape, sources
 from penstock.convert.builtins import BUILTINS, EMPTY
 from penstock.convert.codes import Codes, shipped_codes
+from penstock.convert.compiled import Check, Fill, Plan, Reference, Step, Structure
 from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.rows import Row, Tables, normal
 from penstock.convert.rule import Links, Rule, Using, read_rule, spell
-from penstock.convert.run import NEVER, Memories, Run, pick, piece, renewed
+from penstock.convert.run import NEVER, pick, piece, renewed
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -44,82 +44,16 @@ RUNTIME: dict[str, Any] = {
     "renewed": renewed,
 }
 
-Fill = Callable[..., None]
-#: resource type and label
-Label = tuple[str, str]
-Check = Callable[[Run, list[str], int], tuple[bool, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """`Encounter[1].subject = Patient[1]`; or, with `text`, a constant beside such a reference."""
-
-    rule: str
-    target: Label
-    names: tuple[str, ...]
-    many: tuple[bool, ...]
-    last: str
-    spelled: str
-    to: Label = ("", "")
-    text: str = ""
-    #: whether it leads from, or to, the very resource that the row fills
-    from_own: bool = False
-    to_own: bool = False
-    #: the one element on the way, when it does not repeat, and the path of what is set there
-    plain: str = ""
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One message row: when its condition holds, the segment fills that resource by that function."""
-
-    rule: str
-    target: Label
-    fill: Fill
-    map: str
-    references: tuple[Reference, ...]
-    condition: str = ""
-    #: fills only what another segment has created
-    joins: bool = False
-
-    @property
-    def type(self) -> str:
-        return self.target[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """A compiled message structure: its grammar, and the steps of each node."""
-
-    name: str
-    grammar: Grammar
-    steps: Mapping[int, tuple[Step, ...]]
-    #: by node: which of its steps' conditions hold for a segment; a node without conditions has none
-    checks: Mapping[int, Check]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that a conversion needs, compiled. `version` is the hash of all rows and codes."""
-
-    version: str
-    codes: Codes
-    structures: Mapping[str, Structure]
-    tables: Tables
-    problems: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
-    reasons: dict[tuple[str, int], Any] = field(default_factory=dict)
-    memories: Memories = field(default_factory=Memories)
-
 
 class Compiler:
     """Compiles maps on demand: a segment map pulls in the data type maps and code tables that its rows name."""
 
-    def __init__(self, tables: Tables, codes: Codes) -> None:
-        self.tables, self.codes = tables, codes
+    def __init__(self, tables: Tables, codes: Codes, witness: Callable[[str], None] | None = None) -> None:
+        self.tables, self.codes, self.witness = tables, codes, witness is not None
         self.datatypes = {normal(name): name for name in tables.datatypes}
         self.usings: dict[str, Using | None] = {}
-        self.module: dict[str, Any] = {**RUNTIME, **{f"P_{name}": function for name, function in PRIMITIVES.items()}}
+        self.module: dict[str, Any] = {**RUNTIME, **{f"P_{name}": function for name, function in PRIMITIVES.items()}, "seen": witness}
+        self.compiled: set[str] = set()
         self.sources: dict[str, str] = {}
         self.problems: list[Problem] = []
         self.excluded = {row["type"]: row["reason"] for row in rows.table("decisions", "resources") if row["stored"] == "no"}
@@ -163,7 +97,8 @@ class Compiler:
         ):
             self.usings[normal(name)] = using = Using(function, "value", owner)
             rules = self.rules([row._replace(using="") for row in map_rows], "string")
-            self.define(function, emit.value_function(function, rules))
+            self.define(function, emit.value_function(function, rules, witness=self.witness))
+            self.compiled.update(rule.row.rule for rule in rules)
             return using
         if not owner:
             raise Problem("structure", "this data type map fills no type of R4")
@@ -216,9 +151,10 @@ class Compiler:
             try:
                 emit.Emitter(function, owner, segment).source([rule])
                 good.append(rule)
+                self.compiled.add(rule.row.rule)
             except Problem as problem:
                 self.problems.append(Problem(problem.code, problem.text, at=rule.row.rule))
-        self.define(function, emit.Emitter(function, owner, segment).source(good))
+        self.define(function, emit.Emitter(function, owner, segment, witness=self.witness).source(good))
 
     def define(self, function: str, text: str) -> None:
         self.sources[function] = text
@@ -242,6 +178,7 @@ class Compiler:
                     continue
                 if step is not None:
                     made.append(step)
+                    self.compiled.add(step.rule)
             if made:
                 steps[node.number] = tuple(made)
                 if any(step.condition for step in made):
@@ -377,10 +314,13 @@ def tables() -> Tables:
     return rows.collect()
 
 
-def build(names: Sequence[str], overlay: Sequence[Row] = (), *, strict: bool = True) -> Plan:
-    """Compile these structures. With `strict` any bad row stops the program; all of them are in the group that is raised."""
+def build(names: Sequence[str], overlay: Sequence[Row] = (), *, strict: bool = True, witness: Callable[[str], None] | None = None) -> Plan:
+    """Compile these structures. With `strict` any bad row stops the program; all of them are in the group that is raised.
+
+    A `witness` is told the id of each row that fires in a segment map or a data type map, for coverage.
+    """
     all_rows = rows.collect(overlay) if overlay else tables()
-    compiler = Compiler(all_rows, shipped_codes())
+    compiler = Compiler(all_rows, shipped_codes(), witness)
     structures: dict[str, Structure] = {}
     for name in names:
         if name not in all_rows.messages:
@@ -388,4 +328,4 @@ def build(names: Sequence[str], overlay: Sequence[Row] = (), *, strict: bool = T
         structures[name] = compiler.structure(name)
     if compiler.problems and strict:
         raise ExceptionGroup("these rows do not compile", compiler.problems)
-    return Plan(all_rows.version, compiler.codes, structures, all_rows, {"all": compiler.problems})
+    return Plan(all_rows.version, compiler.codes, structures, all_rows, {"all": compiler.problems}, frozenset(compiler.compiled))

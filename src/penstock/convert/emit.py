@@ -33,8 +33,8 @@ READ = re.compile(r"numeric\(run\.get\(fields, [0-9]+\)\)|run\.(?:get|count)\(fi
 class Emitter:
     """The source text of one function."""
 
-    def __init__(self, name: str, owner: str, segment: str) -> None:
-        self.name, self.owner, self.segment = name, owner, segment
+    def __init__(self, name: str, owner: str, segment: str, *, witness: bool = False) -> None:
+        self.name, self.owner, self.segment, self.witness = name, owner, segment, witness
         self.lines: list[str] = []
         self.depth = 1
         self.count = 0
@@ -45,6 +45,11 @@ class Emitter:
 
     def add(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
+
+    def witnessed(self, rule: Rule) -> None:
+        """Under a witness the code says which of its rules fired: lineage names the rule of each value, and not those around it."""
+        if self.witness:
+            self.add(f"seen({rule.row.rule!r})")
 
     def fresh(self) -> int:
         self.count += 1
@@ -241,6 +246,7 @@ class Emitter:
             self.depth += 1
         if rule.assign == ():
             self.add(f"run.null(me, at + {'.'.join(step.name for step in rule.steps)!r}, src)")
+            self.witnessed(rule)
         else:
             walk.emit()
         self.depth = start
@@ -280,7 +286,7 @@ def guarded(text: str) -> str:
     return f"{text} if len(fields) > {found[2]} and fields[{found[2]}] else {'0' if found[1] == 'count' else repr('')}"
 
 
-def value_function(name: str, rules: Sequence[Rule]) -> str:
+def value_function(name: str, rules: Sequence[Rule], *, witness: bool = False) -> str:
     """A `$value` map: the first row that has a value gives it."""
     lines = [f"def {name}(run, raw, delim, src):", "    parts = raw.split(delim)", "    size = len(parts)"]
     here = Here("", 0)
@@ -288,6 +294,7 @@ def value_function(name: str, rules: Sequence[Rule]) -> str:
         at = f'f"{{src}}.{rule.number}"'
         test = sources.condition(rule.test, Here("", rule.number))
         lines.append(f"    if size >= {rule.number} and parts[{rule.number - 1}] not in EMPTY{' and ' + test if test else ''}:")
+        lines += [f"        seen({rule.row.rule!r})"] if witness else []
         if rule.assign is not None:
             pieces = ", ".join(
                 f"({sources.reads(p, here)}, {sources.source(p, here)})" if isinstance(p, Ref) else f"({p!r}, '')" for p in rule.assign

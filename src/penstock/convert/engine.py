@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from penstock.convert.compiler import Label, Plan, Reference, Step, Structure
+from penstock.convert.compiled import Label, Plan, Reference, Step, Structure
 from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Move
 from penstock.convert.identity import Identities

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from penstock.convert import conditions, engine, sources
 from penstock.convert.builtins import EMPTY
-from penstock.convert.compiler import Plan, Structure
+from penstock.convert.compiled import Plan, Structure
 from penstock.convert.engine import Converted
 from penstock.convert.primitives import numeric
 from penstock.convert.rows import Row

@@ -11,7 +11,7 @@ from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
 
 if TYPE_CHECKING:
-    from penstock.convert.compiler import Plan, Structure
+    from penstock.convert.compiled import Plan, Structure
     from penstock.convert.engine import Converted
     from penstock.convert.grammar import Move
 

@@ -10,7 +10,7 @@ from penstock.convert.run import Run
 from penstock.formats.hl7v2.message import NULL
 
 if TYPE_CHECKING:
-    from penstock.convert.compiler import Plan, Structure
+    from penstock.convert.compiled import Plan, Structure
     from penstock.convert.grammar import Move
 
 ADMINISTRATIVE = "administrative: kept with the message"

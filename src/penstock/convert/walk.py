@@ -240,3 +240,4 @@ class Walk:
         for lines in reversed(self.commits):
             for line in lines:
                 self.add(line)
+        self.emitter.witnessed(self.rule)

@@ -1,0 +1,82 @@
+"""What the compiler makes and the engine runs: the plan, its structures, the steps of each node, and the references between resources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.convert.codes import Codes
+from penstock.convert.grammar import Grammar
+from penstock.convert.rows import Tables
+from penstock.convert.run import Memories, Run
+from penstock.errors import Problem
+
+Fill = Callable[..., None]
+#: resource type and label
+Label = tuple[str, str]
+Check = Callable[[Run, list[str], int], tuple[bool, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`Encounter[1].subject = Patient[1]`; or, with `text`, a constant beside such a reference."""
+
+    rule: str
+    target: Label
+    names: tuple[str, ...]
+    many: tuple[bool, ...]
+    last: str
+    spelled: str
+    to: Label = ("", "")
+    text: str = ""
+    #: whether it leads from, or to, the very resource that the row fills
+    from_own: bool = False
+    to_own: bool = False
+    #: the one element on the way, when it does not repeat, and the path of what is set there
+    plain: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One message row: when its condition holds, the segment fills that resource by that function."""
+
+    rule: str
+    target: Label
+    fill: Fill
+    map: str
+    references: tuple[Reference, ...]
+    condition: str = ""
+    #: fills only what another segment has created
+    joins: bool = False
+
+    @property
+    def type(self) -> str:
+        return self.target[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A compiled message structure: its grammar, and the steps of each node."""
+
+    name: str
+    grammar: Grammar
+    steps: Mapping[int, tuple[Step, ...]]
+    #: by node: which of its steps' conditions hold for a segment; a node without conditions has none
+    checks: Mapping[int, Check]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a conversion needs, compiled. `version` is the hash of all rows and codes."""
+
+    version: str
+    codes: Codes
+    structures: Mapping[str, Structure]
+    tables: Tables
+    problems: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
+    #: the ids of all rows that are in the compiled code
+    rules: frozenset[str] = frozenset()
+    reasons: dict[tuple[str, int], Any] = field(default_factory=dict)
+    memories: Memories = field(default_factory=Memories)
