@@ -33,6 +33,7 @@ PLACEHOLDER = "REPLACE-ME"
 _TRIGGER = re.compile(r"[A-Z][A-Z0-9]{2}\^[A-Z0-9]{3}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_SEVERITIES = {"warn": "warning", "reject": "error"}
 
 
 def channel(given: Given, zone: str) -> Channel:
@@ -90,8 +91,9 @@ def demand(given: Given) -> Demand:
         elements=given.texts("elements", check=partial(program, type=type) if type else None),
         identifier_systems=frozenset(given.texts("identifier_systems", check=_uri)),
         provenance=given.choice("provenance", ("required", "optional"), "optional") == "required",
+        unknown_profile=_SEVERITIES[given.choice("unknown_profiles", tuple(_SEVERITIES), "warn")],
     )
-    if type and found == Demand(found.name, type, found.sources, found.rejects):
+    if type and found == Demand(found.name, type, found.sources, found.rejects, unknown_profile=found.unknown_profile):
         given.problems.append(Problem("required", "a demand asks for something: profiles, elements, identifier_systems or provenance"))
     return found
 

@@ -455,6 +455,48 @@ def test_an_unknown_extension_is_right_unless_the_policy_says_otherwise() -> Non
     assert not [issue for issue in Validator(Shelf()).check(resource) if issue.severity == "error"]
 
 
+@pytest.mark.parametrize("severity", ["error", "warning", "information", ""])
+def test_a_profile_of_an_element_that_nobody_knows_is_as_bad_as_the_policy_says(severity: str) -> None:
+    of_name = profile("Patient", at("Patient.name", type=[{"code": "HumanName", "profile": [HOME + "nobodys"]}]))
+    of_target = at("Patient.managingOrganization", type=[{"code": "Reference", "targetProfile": [HOME + "nobodys", HOME + "nor-this"]}])
+    resource = patient(
+        name=[{"family": "x"}],
+        contained=[{"resourceType": "Organization", "id": "o", "name": "x"}],
+        managingOrganization={"reference": "#o"},
+    )
+    of_name["differential"]["element"].append(of_target)
+    issues = Validator(Shelf([of_name])).check(resource, [HOME + "p"], policy=Policy(unknown_profile=severity))
+    told = [(issue.severity, issue.code, issue.at, issue.rule, issue.element) for issue in issues if issue.profile == HOME + "p"]
+    assert told == (
+        [
+            (severity, "not-found", "Patient.name[0]", "profile", "Patient.name"),
+            (severity, "not-found", "Patient.managingOrganization", "target", "Patient.managingOrganization"),
+        ]
+        if severity
+        else []
+    )
+
+
+def test_what_conforms_to_one_of_its_profiles_needs_no_other() -> None:
+    known = profile("HumanName", at("HumanName.family", min=1), name="family")
+    either = profile("Patient", at("Patient.name", type=[{"code": "HumanName", "profile": [HOME + "nobodys", HOME + "family"]}]))
+    validator = Validator(Shelf([known, either]))
+    found = [
+        [issue.severity for issue in validator.check(patient(name=[name]), [HOME + "p"]) if issue.profile]
+        for name in ({"family": "x"}, {"text": "x"})
+    ]
+    assert found == [[], ["warning"]]
+
+
+def test_an_extension_that_a_profile_asks_for_follows_its_definition_on_a_write_too() -> None:
+    definition = extension(at("Extension.value[x]", min=1, type=[{"code": "code"}]))
+    asking = profile("Patient", at("Patient.extension", "own", min=1, type=[{"code": "Extension", "profile": [definition["url"]]}]))
+    validator = Validator(Shelf([definition, asking]))
+    wrong = extended({"valueString": "x"})
+    assert [(issue.rule, issue.at) for issue in validator.follow(wrong, [asking["url"]])] == [("type", "Patient.extension[0].value")]
+    assert validator.follow(extended({"valueCode": "x"}), [asking["url"]]) == []
+
+
 def test_r4_s_own_profiles_and_extensions_are_known() -> None:
     sex = {"url": CORE + "patient-birthTime", "valueDateTime": "2000-01-01"}
     assert [i.rule for i in Validator(Shelf()).check(patient(extension=[sex])) if i.severity == "error"] == ["context"]

@@ -20,7 +20,7 @@ def _site(folder: Path, text: str) -> Path:
 def test_a_demand_says_what_its_file_says(tmp_path: Path) -> None:
     text = (
         "name: minimum\ntype: Patient\nsources: [mllp]\nunmet: warn\nprofiles: ['http://p.example/sd']\nelements: [name.family]\n"
-        "identifier_systems: ['urn:mrn']\nprovenance: required\n"
+        "identifier_systems: ['urn:mrn']\nprovenance: required\nunknown_profiles: reject\n"
     )
     assert load_site(_site(tmp_path, text)).demands == (
         Demand(
@@ -32,6 +32,7 @@ def test_a_demand_says_what_its_file_says(tmp_path: Path) -> None:
             elements=("name.family",),
             identifier_systems=frozenset(("urn:mrn",)),
             provenance=True,
+            unknown_profile="error",
         ),
     )
 
@@ -46,6 +47,8 @@ def test_a_demand_says_what_its_file_says(tmp_path: Path) -> None:
         ("name: one\ntype: Patient\nelements: ['name.where(']\n", "elements[0]"),
         ("name: one\ntype: Patient\nprofiles: [us-core-patient]\n", "profiles[0]"),
         ("name: one\ntype: Patient\nelements: [name]\nunmet: ignore\n", "unmet"),
+        ("name: one\ntype: Patient\nunknown_profiles: reject\n", ""),
+        ("name: one\ntype: Patient\nelements: [name]\nunknown_profiles: ignore\n", "unknown_profiles"),
         ("name: one\ntype: Patient\nelements: [name]\nsource: [mllp]\n", "source"),
     ],
 )

@@ -13,6 +13,7 @@ from typing import Any
 from penstock.errors import Problem, Problems
 from penstock.formats.fhir.path import Env, program
 from penstock.formats.fhir.validate.issue import Issue
+from penstock.formats.fhir.validate.policy import Policy
 from penstock.formats.fhir.validate.validator import Validator
 
 Resource = dict[str, Any]
@@ -23,7 +24,7 @@ class Demand:
     """``name`` is what an outcome calls it. ``sources`` are the clients and interfaces that it is about; none means everybody.
 
     ``elements`` are FHIRPath expressions that must find something, ``identifier_systems`` those of which one identifier must be, and
-    ``provenance`` asks for ``meta.source``.
+    ``provenance`` asks for ``meta.source``. ``unknown_profile`` is how bad it is that the profiles lead to one that is not known.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Demand:
     elements: tuple[str, ...] = ()
     identifier_systems: frozenset[str] = frozenset()
     provenance: bool = False
+    unknown_profile: str = "warning"
 
     def applies_to(self, source: str) -> bool:
         return not self.sources or source in self.sources
@@ -66,7 +68,8 @@ class Demands:
         return issues
 
     def _profiles(self, demand: Demand, resource: Resource, now: datetime | None) -> list[Issue]:
-        return self._validator.follow(resource, demand.profiles, now=now) if demand.profiles else []
+        policy = Policy(unknown_profile=demand.unknown_profile)
+        return self._validator.follow(resource, demand.profiles, policy=policy, now=now) if demand.profiles else []
 
 
 def worded(issue: Issue) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How bad it is that something is not known here: an extension, or a profile that an element must conform to.
+    """How bad it is that something is not known here: an extension, or a profile that an element or what it refers to must conform to.
 
     Extensions whose URL begins with one of ``open_domains`` need no definition. ``markup`` is how bad it is that a text which is no
-    narrative looks like HTML (security.html#narrative); by default nobody asks.
+    narrative looks like HTML (security.html#narrative); by default nobody asks. An empty severity says nothing.
     """
 
     unknown_extension: str = "warning"

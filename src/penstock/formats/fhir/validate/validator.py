@@ -79,9 +79,11 @@ class Validator:
         found += run.everything(tuple(profiles))
         return _distinct(found)[:MOST]
 
-    def follow(self, resource: Resource, profiles: Iterable[str], *, now: datetime | None = None) -> list[Issue]:
-        """What profiles say of a resource that is known to be right otherwise; a profile that is not known is an error."""
-        return Run(self, resource, Policy(), now).profiles(tuple(profiles))[:MOST]
+    def follow(
+        self, resource: Resource, profiles: Iterable[str], *, policy: Policy | None = None, now: datetime | None = None
+    ) -> list[Issue]:
+        """What profiles say of a resource that is known to be right otherwise; one of these that is not known is an error."""
+        return Run(self, resource, policy or Policy(), now).profiles(tuple(profiles))[:MOST]
 
     def definition(self, url: str) -> Resource | None:
         """A StructureDefinition by its URL, those of R4 itself included."""

@@ -131,13 +131,27 @@ class Walk:
                 self._note("error" if rule.severity == "error" else "warning", "invariant", text, item.at, rule.key, node)
 
     def _profiled(self, node: Node, item: Item) -> None:
-        """The element conforms to one of the profiles that its type may have here. Extensions are checked by their own URL everywhere."""
+        """The element conforms to one of the profiles that its type may have here."""
         urls = next((urls for code, urls in node.profiles.items() if is_one(item.type, frozenset((code,)))), ())
-        urls = tuple(url for url in urls if item.type != "Extension" or url.partition("|")[0] != item.value.get("url"))
         if len(urls) == 1:
-            self.found.extend(self.world.apply(item, urls[0]) or ())
-        elif urls and all(self.world.conforms(item, url) is False for url in urls):
-            self._note("error", "structure", "the element conforms to none of the profiles that are allowed here", item.at, "profile", node)
+            issues = self.world.apply(item, urls[0])
+            self.found.extend(issues or ())
+            verdict = None if issues is None else True
+        else:
+            verdict = self._one_of(item, urls)
+        self._judged(verdict, "the element conforms to none of the profiles that are allowed here", "profile", item, node)
+
+    def _one_of(self, item: Item, urls: Sequence[str]) -> bool | None:
+        """Whether an item conforms to one of the profiles, or there is none; None where it depends on one that nobody here knows."""
+        verdicts = {self.world.conforms(item, url) for url in urls}
+        return True if True in verdicts or not urls else None if None in verdicts else False
+
+    def _judged(self, verdict: bool | None, text: str, rule: str, item: Item, node: Node) -> None:
+        """Says of an item that it conforms to none of its profiles, or that this is not known."""
+        if verdict is False:
+            self._note("error", "structure", text, item.at, rule, node)
+        elif verdict is None and (severity := self.world.policy.unknown_profile):
+            self._note(severity, "not-found", "a profile that must be conformed to is not known here", item.at, rule, node)
 
     def _reference(self, node: Node, item: Item) -> None:
         if node.aggregation and (held := self.world.how_held(item)) and held not in node.aggregation:
@@ -151,8 +165,9 @@ class Walk:
         told = found[0].type if found else self.world.target_type(item)
         if told and types and not is_one(told, types):
             self._note("error", "structure", "a reference points to a type that the profile does not allow here", item.at, "target", node)
-        elif found and all(self.world.conforms(found[0], url) is False for url in node.targets):
-            self._note("error", "structure", "what is referred to conforms to none of the profiles allowed here", item.at, "target", node)
+        elif found:
+            text = "what is referred to conforms to none of the profiles allowed here"
+            self._judged(self._one_of(found[0], node.targets), text, "target", item, node)
 
     def _note(self, severity: str, code: str, text: str, at: str, rule: str, node: Node) -> None:
         self.found.append(Issue(severity, code, text, at, rule, self.profile.url, node.id))
