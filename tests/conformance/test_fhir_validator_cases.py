@@ -37,15 +37,13 @@ DIFFERENT = {
     "bad-bundle-reference-type-4": "by R4 a relative reference never means an entry with a urn: (bundle.html#references)",
     "message": "R4 does not limit the schemes of links in a narrative",
     "mr-m-simple-nossystem": "R4's own examples have relative canonicals",
-    "mr-covid-mr1": "the rules of MeasureReports by their Measure are not checked",
-    "measure-report-ihe": "the rules of MeasureReports by their Measure are not checked",
     "list-bad-reference": "XXX/_history/1 is no literal reference (references.html#literal)",
     "choice-gender-coding-async-qr": "displays are not compared",
     "reference-invalid-resource-type-qr": "a URL of another server may end in anything",
     "xhtml-ctrl-source1 / profile": "an extension of the Java program controls the source of narratives",
 }
 #: May only rise.
-AGREED = 235
+AGREED = 237
 LEAST = 0.95
 
 

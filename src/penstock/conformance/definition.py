@@ -8,7 +8,7 @@ import msgspec
 
 #: The resource types that define something by a canonical URL which this program follows.
 KINDS: frozenset[str] = frozenset(
-    "CodeSystem CompartmentDefinition ConceptMap GraphDefinition MessageDefinition NamingSystem OperationDefinition Questionnaire"
+    "CodeSystem CompartmentDefinition ConceptMap GraphDefinition Measure MessageDefinition NamingSystem OperationDefinition Questionnaire"
     " SearchParameter StructureDefinition StructureMap ValueSet".split()
 )
 

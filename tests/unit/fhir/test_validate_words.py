@@ -250,3 +250,105 @@ def test_a_questionnaire_that_nobody_knows_is_a_warning() -> None:
 def test_a_reference_of_a_composition_means_one_entry() -> None:
     two = [entry("Practitioner", "1", meta={"versionId": version}) for version in "12"]
     assert found(document(composition(), *two)) == [("document", "Bundle.entry[0].resource.author[0]")]
+
+
+MEASURE = "http://m.example/Measure/1"
+
+
+def concept(code: str, system: str = "urn:codes") -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def measured(*parts: str, scoring: str = "proportion", kind: str = "population", **more: Any) -> Json:
+    """A measure with one group, and a part of a kind for each code."""
+    criteria = {"criteria": {"language": "text/cql", "expression": "x"}}
+    group = {kind: [{"code": concept(each), **criteria} for each in parts], **more}
+    return {"resourceType": "Measure", "url": MEASURE, "status": "active", "scoring": concept(scoring), "group": [group]}
+
+
+def reported(*groups: Json, status: str = "complete", type: str = "summary") -> Json:
+    period = {"start": "2020", "end": "2020"}
+    report = {"resourceType": "MeasureReport", "status": status, "type": type, "measure": MEASURE, "period": period}
+    return {**report, "group": list(groups)} if groups else report
+
+
+def parts(*codes: str, kind: str = "population", **more: Any) -> Json:
+    return {"measureScore": {"value": 0.5}, kind: [{"code": concept(each)} for each in codes], **more}
+
+
+@pytest.mark.parametrize(
+    ("group", "wrong"),
+    [
+        (parts("a", "b"), []),
+        (parts("b", "a"), []),
+        (parts("a"), [("population", "MeasureReport.group[0]")]),
+        (parts("a", "b", "c"), [("population", "MeasureReport.group[0].population[2]")]),
+        (parts("a", "b", "b"), [("population", "MeasureReport.group[0].population[2]")]),
+        (parts("a", "b", measureScore={"value": 1.5}), [("measureScore", "MeasureReport.group[0].measureScore")]),
+        (parts("a", "b", measureScore={"value": 50, "unit": "%"}), []),
+    ],
+)
+def test_a_report_has_the_populations_of_its_measure_and_a_score_that_can_be(group: Json, wrong: list[tuple[str, str]]) -> None:
+    assert found(reported(group), measured("a", "b")) == wrong
+
+
+def test_a_report_that_is_not_complete_may_lack_parts_but_has_no_others() -> None:
+    assert found(reported(parts("a"), status="pending"), measured("a", "b")) == []
+    assert found(reported(parts("c"), status="pending"), measured("a", "b")) == [("population", "MeasureReport.group[0].population[0]")]
+
+
+def test_a_measure_that_defines_a_cohort_has_no_score() -> None:
+    stratum = {"value": concept("x"), "measureScore": {"value": 1}}
+    defined = measured("a", scoring="cohort", stratifier=[{"code": concept("s"), "criteria": {"language": "x", "expression": "x"}}])
+    group = parts("a", stratifier=[{"code": [concept("s")], "stratum": [stratum]}])
+    assert found(reported(group), defined) == [
+        ("measureScore", "MeasureReport.group[0].measureScore"),
+        ("measureScore", "MeasureReport.group[0].stratifier[0].stratum[0].measureScore"),
+    ]
+
+
+def test_a_complete_report_about_many_has_a_score() -> None:
+    group = {"population": [{"code": concept("a")}]}
+    score = ("measureScore", "MeasureReport.group[0]")
+    assert score in found(reported(group), measured("a"), severity="warning")
+    assert score not in found(reported(group, type="individual"), measured("a"), severity="warning")
+    assert score not in found(reported(group), measured("a", scoring="cohort"), severity="warning")
+
+
+def test_groups_are_known_by_their_codes_where_there_are_several() -> None:
+    defined = measured("a")
+    [one] = defined["group"]
+    defined["group"] = [one | {"code": concept("g")}, one | {"code": concept("h")}]
+    first, second = parts("a", code=concept("g")), parts("a", code=concept("h"))
+    assert found(reported(second, first), defined) == []
+    assert found(reported(first, first), defined) == [("group", "MeasureReport.group[1]"), ("group", "MeasureReport")]
+    assert found(reported(first, parts("a")), defined) == [("group", "MeasureReport.group[1]"), ("group", "MeasureReport")]
+
+
+def test_a_stratifier_of_components_is_known_by_theirs() -> None:
+    components = [{"code": concept(each), "criteria": {"language": "x", "expression": "x"}} for each in ("age", "sex")]
+    defined = measured("a", stratifier=[{"component": components}])
+
+    def group(*systems: str) -> Json:
+        each = [{"code": concept(code, system), "value": concept("v")} for code, system in zip(("sex", "age"), systems, strict=False)]
+        return parts("a", stratifier=[{"stratum": [{"component": each}]}])
+
+    other = [("stratifier", "MeasureReport.group[0].stratifier[0]"), ("stratifier", "MeasureReport.group[0]")]
+    assert found(reported(group("urn:codes", "urn:codes")), defined) == []
+    assert found(reported(group("urn:codes", "urn:others")), defined) == other
+    assert found(reported(group("urn:codes")), defined) == other
+
+
+def test_a_report_of_collected_data_is_not_compared_and_an_unknown_measure_is_a_warning() -> None:
+    assert found(reported(type="data-collection"), measured("a")) == []
+    assert found(reported(parts("a"))) == []
+    assert ("measure", "MeasureReport.measure") in found(reported(parts("a")), severity="warning")
+    contained = reported(parts("b")) | {"measure": "#m", "contained": [measured("a") | {"id": "m"}]}
+    assert ("population", "MeasureReport.group[0].population[0]") in found(contained)
+
+
+def test_a_definition_that_has_not_the_form_of_its_type_is_not_known() -> None:
+    broken = measured("a") | {"group": {"population": [{"code": {"coding": [{"code": ["a"]}]}}]}}
+    assert found(reported(parts("a")), broken) == []
+    assert ("measure", "MeasureReport.measure") in found(reported(parts("a")), broken, severity="warning")
+    assert found(answers(say({"valueString": "x"})), form() | {"item": "x"}) == []

@@ -46,7 +46,7 @@ def check_response(item: Item, world: World) -> list[Issue]:
     url = item.value.get("questionnaire")
     if not isinstance(url, str):
         return []
-    questionnaire = world.questionnaire(url)
+    questionnaire = world.named("Questionnaire", url)
     if questionnaire is None:
         return [Issue("warning", "not-found", "the questionnaire is not known here", f"{item.at}.questionnaire", "questionnaire")]
     walk = _Walk(world, Enablement(), item.value.get("status") in COMPLETE, [])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import Problem
 from penstock.formats.fhir.path import Env, program
 from penstock.formats.fhir.validate import coded, extensions, invariants
+from penstock.formats.fhir.validate.base import check
 from penstock.formats.fhir.validate.extensions import Stand
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item, members, whole
@@ -149,10 +150,13 @@ class Run:
     def definition(self, url: str) -> Resource | None:
         return self._validator.definition(url)
 
-    def questionnaire(self, url: str) -> Resource | None:
-        if url.startswith("#"):
-            return self.place.contained(url[1:])
-        return self._validator.canonicals.find("Questionnaire", url) or self._resolve(url)
+    def named(self, type: str, url: str) -> Resource | None:
+        """What a canonical of a resource type names: contained, in force here, or found as a reference is. It has the form of its type."""
+        held = self.place.contained(url[1:]) if url.startswith("#") else None
+        found = held or self._validator.canonicals.find(type, url) or self._resolve(url)
+        if found is None or found.get("resourceType") != type or any(issue.code == "structure" for issue in check(found)):
+            return None
+        return found
 
     def apply(self, item: Item, url: str, /) -> list[Issue] | None:
         """What a profile says of an item; None when the profile is not known."""

@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable
 
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.validate import bundles, questionnaires, structures
+from penstock.formats.fhir.validate import bundles, measures, questionnaires, structures
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item
 from penstock.formats.fhir.validate.profile.apply import World
@@ -42,6 +42,7 @@ def reference(item: Item, world: World) -> list[Issue]:
 SPECIAL: dict[str, Check] = {
     "Attachment": attachment,
     "Bundle": bundles.check,
+    "MeasureReport": measures.check,
     "Questionnaire": questionnaires.check_questionnaire,
     "QuestionnaireResponse": questionnaires.check_response,
     "Reference": reference,
