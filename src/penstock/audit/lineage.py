@@ -6,7 +6,7 @@ the origin of an element is the newest version at or below the asked one whose m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -71,9 +71,18 @@ async def origins(tx: Tx, type_: str, id_: str, ver: int) -> list[Origin]:
     for row in await tx.fetch(SQL["of_resource"], type_, id_, ver):
         for made_type, made_id, _, steps in unpack(row["record"])["made"]:
             if (made_type, made_id) == (type_, id_):
-                for element, rule, source in steps:
+                for element, (rule, source) in decided(steps).items():
                     found.setdefault(element, Origin(element, rule, source, row["inbox_id"], row["ver"], row["plan"]))
     return [found[element] for element in sorted(found)]
+
+
+def decided(steps: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
+    """By element the rule that wrote it last, and the first place that this rule read."""
+    found: dict[str, tuple[str, str]] = {}
+    for element, rule, source in steps:
+        if element not in found or found[element][0] != rule:
+            found[element] = rule, source
+    return found
 
 
 async def of_messages(tx: Tx, inbox_ids: Sequence[int]) -> dict[int, dict[str, Any]]:

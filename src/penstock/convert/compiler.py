@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from penstock.convert import conditions, emit, paths, rows, shape, sources
@@ -13,9 +14,10 @@ from penstock.convert.codes import Codes, shipped_codes
 from penstock.convert.compiled import Check, Fill, Plan, Reference, Step, Structure
 from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.primitives import PRIMITIVES, numeric
+from penstock.convert.remainder import remember_fields
 from penstock.convert.rows import Row, Tables, normal
 from penstock.convert.rule import Links, Rule, Using, read_rule, spell
-from penstock.convert.run import NEVER, pick, piece, renewed
+from penstock.convert.run import NEVER, pick, piece
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -41,7 +43,8 @@ RUNTIME: dict[str, Any] = {
     "pick": pick,
     "piece": piece,
     "numeric": numeric,
-    "renewed": renewed,
+    "itemgetter": itemgetter,
+    "remember_fields": remember_fields,
 }
 
 

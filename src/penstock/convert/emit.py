@@ -13,8 +13,9 @@ condition. It is generated from our own rows only, never from a message. Names i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from penstock.convert import conditions, shape, sources
 from penstock.convert.conditions import Condition, Junction, Ref, Test
@@ -22,12 +23,14 @@ from penstock.convert.paths import Step
 from penstock.convert.rows import CODED
 from penstock.convert.rule import Rule, null_path, pivot, repeating, spell
 from penstock.convert.sources import Here
+from penstock.convert.steady import Steady
 from penstock.convert.walk import Walk
 
 #: characters; a longer text in a coded field is no code and is not remembered
 LONGEST_CODE = 500
 #: reads that do not depend on the repetition at hand
 READ = re.compile(r"numeric\(run\.get\(fields, [0-9]+\)\)|run\.(?:get|count)\(fields, [0-9]+\)|run\.text\(pick\(parts, [0-9]+\)\)")
+by_number = attrgetter("number")
 
 
 class Emitter:
@@ -69,22 +72,20 @@ class Emitter:
         return head[0], head[1]
 
     def source(self, rules: Sequence[Rule]) -> str:
-        """The whole function: fields in order, then the rows without a source of their own."""
-        self.add("for _ in ONCE:  # left at the end of the message's fields")
-        self.depth += 1
-        for number, group in groupby(
-            sorted((rule for rule in rules if rule.number), key=lambda rule: rule.number), key=lambda rule: rule.number
-        ):
-            members = list(group)
-            self.field(number, members, rules)
-        self.depth -= 1
-        if not any(rule.number for rule in rules):
-            self.lines.clear()
+        """The whole function: what depends on codes alone, the other fields in order, then the rows without a source of their own."""
+        fields = {
+            number: list(group) for number, group in groupby(sorted((rule for rule in rules if rule.number), key=by_number), key=by_number)
+        }
+        steady = Steady.of(self.segment, self.owner, fields, rules) if self.segment else None
+        if steady is not None:
+            self.remembering(steady, fields, rules)
+        self.fields({number: members for number, members in fields.items() if steady is None or number not in steady.numbers}, rules)
         for rule in rules:
             if not rule.number:
                 self.unsourced(rule)
         return "\n".join(
             (
+                *([f"{self.name}_TEXTS = itemgetter({', '.join(map(str, steady.numbers))})"] if steady is not None else []),
                 self.head(),
                 *self.reads(),
                 *([f"    told = run.told({self.name!r}, {self.segment!r})"] if self.retold else []),
@@ -94,6 +95,35 @@ class Emitter:
                 "    return None",
             )
         )
+
+    def fields(self, fields: Mapping[int, list[Rule]], rules: Sequence[Rule]) -> None:
+        if not fields:
+            return
+        self.add("for _ in ONCE:  # left at the end of the message's fields")
+        self.depth += 1
+        for number, members in fields.items():
+            self.field(number, members, rules)
+        self.depth -= 1
+
+    def remembering(self, steady: Steady, fields: Mapping[int, list[Rule]], rules: Sequence[Rule]) -> None:
+        """The fields that depend on codes alone, in one step where a message has said the same before."""
+        self.recoded = True
+        more = "".join(f", {self.hoisted(test)}" for test in steady.tests)
+        texts = f"{self.name}_TEXTS(fields if size > {max(steady.numbers)} else fields + {[''] * (max(steady.numbers) + 1)})"
+        self.add("alone = len(out) == 1")
+        self.add(f"whole = ({texts}{more or ','})")
+        self.add("said = codes.get(whole) if alone else None")
+        self.add("if said:")
+        self.add("    run.repeat(said, me, out, sid)")
+        self.add("    run.said.append((me, sid, said))")
+        self.add("else:")
+        self.depth += 1
+        self.add("begun_all = run.extent() if said is not None else None")
+        self.fields({number: fields[number] for number in steady.numbers}, rules)
+        texts = f"[raw if number in {set(steady.numbers)} else '' for number, raw in enumerate(fields)]"
+        self.add(f"if begun_all: remember_fields(run, codes, whole, begun_all, {steady.names!r}, me, out, sid, {texts})")
+        self.add("elif alone: codes[whole] = ()")
+        self.depth -= 1
 
     def reads(self) -> list[str]:
         return [f"    {name} = {guarded(text)}" for text, name in self.shared.items()]
@@ -193,8 +223,8 @@ class Emitter:
             self.add(f"fresh = told is not None and {absent}")
         self.add(f"known = {memory}.get(key{number} := ({number}, raw{number})) if fresh else None")
         self.add("if known:")
-        self.add("    for name, value in known[0]: out[name] = value if type(value) is str else renewed(value)")
-        self.add("    for path, rule, tail in known[1]: log((me, path, rule, sid + tail))")
+        self.add("    run.repeat(known, me, out, sid)")
+        self.add("    for path, rule, tail in known.ways: log((me, path, rule, sid + tail))")
         self.add("else:")
         self.depth += 1
         self.add("begun = run.extent() if known is not None else None")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ class Converted(NamedTuple):
     """What a message became."""
 
     resources: list[Resource]
-    lineage: list[Lineage]
+    lineage: Sequence[Lineage]
     nulls: list[Null]
     remainder: list[tuple[str, str]]
     steward: list[Steward]
@@ -167,6 +168,7 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
         return made
     for one in same:
         run.lineage = [entry for entry in run.lineage if entry[0] != one.number]
+        run.said = [entry for entry in run.said if entry[0] != one.number]
         run.note(f"{one.source}-1", "the prior record is the surviving one: nothing is merged")
         one.body = {"resourceType": one.type}
         one.reference = ""

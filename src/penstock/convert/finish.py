@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.convert.lineage import Lineages
 from penstock.convert.merge import rivals
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
@@ -58,9 +59,7 @@ class Finish:
                 body = {"resourceType": instance.type, "id": instance.id, **body}
                 resources.append(body)
             places[instance.number] = kept[key]
-        lineage = self.run.lineage
-        if len(resources) != len(self.run.instances):
-            lineage = [(places[me], path, rule, source) for me, path, rule, source in lineage if me in places]
+        lineage = Lineages(self.run.lineage, self.run.said, places)
         nulls = [Null(places[me], path) for me, path in self.run.nulls if me in places]
         remainder = account(self.run, self.structure, self.plan, self.moves)
         return Converted(resources, lineage, nulls, remainder, self.run.steward, self.structure.name, self.plan.version)

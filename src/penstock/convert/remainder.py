@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from penstock.convert.rows import CODED, Row
-from penstock.convert.run import Run
+from penstock.convert.run import Memories, Resource, Run, Told
 from penstock.formats.hl7v2.message import NULL
 
 if TYPE_CHECKING:
@@ -16,10 +17,17 @@ if TYPE_CHECKING:
 ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
 HEADS = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "MSA"})
+NOTHING: frozenset[int] = frozenset()
+TAIL = re.compile(r"-([0-9]+)")
 
 
 def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]) -> list[tuple[str, str]]:
     used = {source for _, _, _, source in run.lineage}
+    settled: dict[str, frozenset[int]] = {}
+    for _, sid, said in run.said:
+        settled[sid] = settled[sid] | said.used if sid in settled else said.used
+        if said.partly:
+            used.update(sid + tail for tail in said.partly)
     rest: list[tuple[str, str]] = []
     for position, move in enumerate(moves):
         segment, sid = run.segments[position], run.sids[position]
@@ -29,10 +37,10 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
         if move.strayed:
             rest.append((sid, "out of order: read where the structure knows it"))
         reasons = field_reasons(plan, structure, move.node.number, segment.name)
-        start = sid + "-"
+        start, done = sid + "-", settled.get(sid, NOTHING)
         ahead = 3 if segment.name == "MSH" else 1  # the name, and the delimiters themselves
         for number, raw in enumerate(segment.fields[ahead:], ahead):
-            if not raw:
+            if not raw or number in done:
                 continue
             source = f"{start}{number}"
             if source in used:
@@ -43,6 +51,33 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             elif not components_used(run, raw, source, used):
                 leftover(run, raw, source, used, rest, *reasons.of(number))
     return rest
+
+
+def remember_fields(
+    run: Run, told: Told, key: Hashable, begun: tuple[int, ...], names: tuple[str, ...], me: int, out: Resource, sid: str, texts: list[str]
+) -> None:
+    """Keep what the fields of a segment became together, and of which of them nothing is left over: then nobody needs to look again."""
+    if sum(map(len, texts)) > Memories.LONGEST:
+        return
+    run.remember(told, key, begun, names, me, out, sid)
+    said = told[key]
+    if said:
+        tails = {tail for _, _, tail in said.ways}
+        used = frozenset(number for number, raw in enumerate(texts) if raw and all_used(run, raw, f"-{number}", tails))
+        partly = tuple(tail for tail in sorted(tails) if field_of(tail) not in used)
+        told[key] = said._replace(used=used, partly=partly)
+
+
+def field_of(tail: str) -> int:
+    found = TAIL.match(tail)
+    return int(found[1]) if found else 0
+
+
+def all_used(run: Run, raw: str, source: str, used: set[str]) -> bool:
+    rest: list[tuple[str, str]] = []
+    if source not in used:
+        leftover(run, raw, source, used, rest, "", "")
+    return not rest
 
 
 def components_used(run: Run, raw: str, source: str, used: set[str]) -> bool:

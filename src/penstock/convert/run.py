@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
+import orjson
+
 from penstock.convert.codes import Codes, CodeTable, Concept
 from penstock.formats.hl7v2 import Message
 from penstock.formats.hl7v2.escape import unescape
@@ -51,10 +53,26 @@ class Steward(NamedTuple):
 Lineage = tuple[int, str, str, str]
 
 
-#: what a field became: its properties, and their lineage without the resource and the segment
-Said = tuple[list[tuple[str, Any]], list[tuple[str, str, str]]]
-#: by field and text; () for a text that came once
-Told = dict[tuple[int, str], Said | tuple[()]]
+#: lineage without the resource and the segment: (element path, rule id, the source path behind the name of the segment)
+Way = tuple[str, str, str]
+
+
+class Said(NamedTuple):
+    """What a text became: properties, their lineage, and what a steward and the remainder are told of it."""
+
+    #: properties as JSON, which is read again faster than it is copied; and those that hold a number with its digits
+    plain: bytes
+    exact: list[tuple[str, Any]]
+    ways: list[Way]
+    stewards: list[Steward]
+    notes: list[tuple[str, str]]
+    #: for the fields of a whole segment: those of which nothing is left over, and the source paths of the others
+    used: frozenset[int] = frozenset()
+    partly: tuple[str, ...] = ()
+
+
+#: by field and text, or by the texts of several fields; () for a text that came once
+Told = dict[Hashable, Said | tuple[()]]
 
 
 #: what the outcome of a coded field depends on besides its text
@@ -67,7 +85,9 @@ class Memories:
     Only for fields with a coded data type, which name concepts; bounded, and forgotten as a whole when full. One is of one plan.
     """
 
-    SENDERS, TEXTS = 64, 4096
+    SENDERS, TEXTS = 64, 8192
+    #: characters; a longer text is no code and is not remembered
+    LONGEST = 1000
 
     def __init__(self) -> None:
         self.kept: dict[Circumstances, dict[str, Told]] = {}
@@ -125,7 +145,9 @@ class Run:
         for place, segment in enumerate(message.segments):
             self.places.setdefault(segment.name, []).append(place)
         self.instances: list[Instance] = []
-        self.lineage: list[tuple[int, str, str, str]] = []
+        self.lineage: list[Lineage] = []
+        #: what remembered segments became: the resource, the name of the segment, and what it said
+        self.said: list[tuple[int, str, Said]] = []
         self.memory: dict[tuple[str, int, str], Instance] = {}
         self.notes: dict[str, str] = {}
         self.nulls: list[tuple[int, str]] = []
@@ -165,15 +187,30 @@ class Run:
             len(self.instances),
         )
 
-    def remember(
-        self, told: Told, key: tuple[int, str], begun: tuple[int, ...], names: tuple[str, ...], me: int, out: Resource, sid: str
-    ) -> None:
-        """Keep what one field became, unless more came of it than properties and their lineage."""
-        if self.extent()[1:] != begun[1:]:
+    def remember(self, told: Told, key: Hashable, begun: tuple[int, ...], names: tuple[str, ...], me: int, out: Resource, sid: str) -> None:
+        """Keep what a text became, unless another resource, a reference or a null came of it."""
+        if self.extent()[3:] != begun[3:]:
             return
-        cut = len(sid)
-        lineage = [(path, rule, source[cut:]) for _, path, rule, source in self.lineage[begun[0] :]]
-        told[key] = ([(name, renewed(value)) for name, value in out.items() if name in names], lineage)
+        cut, (lineage, notes, stewards) = len(sid), begun[:3]
+        properties = {name: value for name, value in out.items() if name in names}
+        exact = {name: value for name, value in properties.items() if not json_says(value)}
+        told[key] = Said(
+            orjson.dumps({name: value for name, value in properties.items() if name not in exact}),
+            [(name, renewed(value)) for name, value in exact.items()],
+            [(path, rule, source[cut:]) for _, path, rule, source in self.lineage[lineage:]],
+            [each._replace(source=each.source[cut:]) for each in self.steward[stewards:]],
+            [(source[cut:], reason) for source, reason in [*self.notes.items()][notes:]],
+        )
+
+    def repeat(self, said: Said, me: int, out: Resource, sid: str) -> None:
+        """Say again what a text became; its lineage is left to the caller."""
+        out.update(orjson.loads(said.plain))
+        for name, value in said.exact:
+            out[name] = renewed(value)
+        if said.stewards:
+            self.steward += [each._replace(source=sid + each.source) for each in said.stewards]
+        for tail, reason in said.notes:
+            self.note(sid + tail, reason)
 
     def text(self, raw: str) -> str:
         """The first part of a raw value, unescaped."""
@@ -322,6 +359,14 @@ class Run:
         local = next((coding for coding in codings if "code" in coding), None)
         if local is not None and binding and all(coding.get("system", "urn:id:").startswith("urn:id:") for coding in codings):
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
+
+
+def json_says(value: Any) -> bool:
+    """Whether JSON gives back the very same: there is no decimal in it."""
+    try:
+        return bool(orjson.loads(orjson.dumps(value)) == value)
+    except TypeError:
+        return False
 
 
 def renewed(value: Any) -> Any:

@@ -23,7 +23,7 @@ def observations(result: Converted) -> list[tuple[dict[str, Any], list[tuple[str
     return [
         (
             {name: value for name, value in one.items() if name != "id"},
-            [(path, rule, source) for at, path, rule, source in result.lineage if at == number],
+            sorted((path, rule, source) for at, path, rule, source in result.lineage if at == number),
         )
         for number, one in enumerate(result.resources)
         if one["resourceType"] == "Observation"
@@ -91,4 +91,26 @@ def test_what_is_remembered_is_bounded() -> None:
     before = len(plan.memories.kept)
     convert.convert(parse((HEAD + RESULT).replace("2951-2", "9" * 600)), plan, Context())
     assert len(plan.memories.kept) <= before + 1
-    assert not any(len(text) > 500 for told in plan.memories.kept.values() for said in told.values() for _, text in said)
+    assert not any(
+        len(str(key)) > Memories.LONGEST for told in plan.memories.kept.values() for said in told.values() for key in said if said[key]
+    )
+    for number in range(Memories.TEXTS):
+        convert.convert(parse((HEAD + RESULT).replace("2951-2", str(number))), plan, Context())
+    assert sum(len(said) for told in plan.memories.kept.values() for said in told.values()) < 2 * Memories.TEXTS
+
+
+def test_a_segment_is_remembered_as_a_whole_and_the_remainder_too() -> None:
+    local = (HEAD + RESULT).replace("2951-2^Sodium^LN", "NA^Sodium^99LAB^^^^1&2").replace("F|||", "F||U|")
+    first, *others = [converted(local) for _ in range(4)]
+    for other in others:
+        assert (other.resources, sorted(other.lineage), other.remainder) == (first.resources, sorted(first.lineage), first.remainder)
+        assert sorted(other.steward) == sorted(first.steward) != []
+
+
+def test_a_remembered_segment_does_not_answer_for_another_type_of_value() -> None:
+    for type, value in (("NM", "139"), ("ST", "high"), ("SN", ">^139"), ("SN", "<>^139"), ("NM", "139")) * 3:
+        [(body, _)] = observations(converted(HEAD + RESULT.replace("NM", type).replace("139", value)))
+        if "valueQuantity" in body:
+            assert body["valueQuantity"]["code"] == "mmol/L"
+        else:
+            assert body["valueString"] in ("high", "<> 139 mmol/L", "<> 139   mmol/L")
