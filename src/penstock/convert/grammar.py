@@ -1,13 +1,14 @@
 """A message structure as a tree of groups and segments, read from a message map, and a lenient matcher that never drops a segment.
 
 The matcher keeps one position. For the next segment it looks, from the innermost open group outwards, for a place later in the group,
-then for a new occurrence of a repeating group that may begin with it. What fits nowhere ahead but is known is taken out of order, in the
-innermost open group that knows it; what the structure does not know at all is left to the remainder.
+then for a new occurrence of a repeating group that may begin with it. A group that is not open yet is entered by a segment that it may
+begin with, and by another of its segments only when there is no such place. What fits nowhere ahead but is known is taken out of order,
+in the innermost open group that knows it; what the structure does not know at all is left to the remainder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from penstock.convert.rows import Row
@@ -116,9 +117,9 @@ class Grammar:
         if node.parent is None:
             found = inside(self.root, name)
             return Move(found, 0, strayed=False) if found else None
-        return self.ahead(node, name) or self.behind(node, name)
+        return self.ahead(node, name, begins) or self.ahead(node, name, inside) or self.behind(node, name)
 
-    def ahead(self, node: Node, name: str) -> Move | None:
+    def ahead(self, node: Node, name: str, enter: Callable[[Node, str], Node | None]) -> Move | None:
         """Same segment again, later in a group around it, or a new occurrence of such a group."""
         child, group = node, node.parent
         if node.name == name and (node.many or name not in (group.firsts() if group and group.many else ())):
@@ -126,7 +127,7 @@ class Grammar:
         while group is not None:
             place = group.children.index(child)
             for later in group.children[place + 1 :]:
-                found = inside(later, name)
+                found = enter(later, name)
                 if found is not None:
                     return Move(found, len(group.groups) + (group.parent is not None), strayed=False)
             if group.many and name in group.firsts():
@@ -148,8 +149,14 @@ class Grammar:
 
 
 def inside(node: Node, name: str) -> Node | None:
-    """The first segment of that name in a subtree, in document order."""
-    return next((one for one in walk(node) if not one.group and one.name == name), None)
+    """The segment of that name in a subtree that opens the fewest groups; the first of these in document order."""
+    found = [one for one in walk(node) if not one.group and one.name == name]
+    return min(found, key=lambda one: len(one.groups), default=None)
+
+
+def begins(node: Node, name: str) -> Node | None:
+    """The same, for a group that may begin with that segment."""
+    return inside(node, name) if name in node.firsts() else None
 
 
 class Cursor:

@@ -19,6 +19,7 @@ from penstock.errors import Problem
 
 LAYERS = ("ig", "errata", "decisions", "structures")
 KINDS = ("segments", "datatypes", "messages")
+AFTER = "after "
 #: v2 data types of fields that name a concept
 CODED = frozenset({"CWE", "CE", "CNE", "CF", "IS", "ID"})
 
@@ -132,8 +133,22 @@ def grouped(kind: str, rows: Iterable[tuple[str, Row]]) -> dict[str, list[Row]]:
     maps: dict[str, list[Row]] = {}
     for row_kind, row in rows:
         if row_kind == kind:
-            maps.setdefault(row.map, []).append(row)
+            members = maps.setdefault(row.map, [])
+            members.insert(place(members, row), row)
     return maps
+
+
+def place(members: Sequence[Row], row: Row) -> int:
+    """Where a row stands in its map: at the end, or after the one that a message row names in its vocabulary (`after <rule id>`)."""
+    if not row.vocabulary.startswith(AFTER):
+        return len(members)
+    wanted = row.vocabulary.removeprefix(AFTER)
+    found = next((number for number, one in enumerate(members, 1) if one.rule == wanted), 0)
+    if not found:
+        raise Problem("structure", "this row stands after a row that is not there", at=row.rule)
+    while found < len(members) and members[found].vocabulary == row.vocabulary:
+        found += 1
+    return found
 
 
 def table(folder: str, name: str) -> list[dict[str, str]]:

@@ -255,11 +255,17 @@ class Run:
         return raw.count(self.R) + 1 if raw else 0
 
     def near(self, position: int, name: str) -> int:
-        """Position of the segment of that name which shares the longest group prefix with the segment at `position`; -1 for none."""
+        """Position of the segment of that name which shares the longest group prefix with the segment at `position`; -1 for none.
+
+        A segment of another occurrence of a group that both are in is never meant.
+        """
         best, score = -1, -1
         path = self.paths[position]
         for other in self.places.get(name, ()):
-            shared = prefix(path, self.paths[other])
+            around = self.paths[other]
+            shared = prefix(path, around)
+            if shared < len(path) and shared < len(around) and path[shared][0] == around[shared][0]:
+                continue
             if shared > score or (shared == score and other <= position):
                 best, score = other, shared
         return best

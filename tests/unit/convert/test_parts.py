@@ -15,6 +15,7 @@ from penstock.convert.grammar import Cursor, Grammar, tree
 from penstock.convert.identity import uuid
 from penstock.convert.paths import Step
 from penstock.convert.primitives import decimal
+from penstock.convert.rows import Row, place
 from penstock.convert.run import Context, Run
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import parse
@@ -63,6 +64,42 @@ def test_each_order_opens_its_own_group() -> None:
     assert [one[3] for one in found][5:8] == ["[1, 1, 1]", "[1, 1, 1]", "[1, 1, 2]"]
     assert [one[3] for one in found][-1] == "[2, 1]"
     assert not any(one[2] for one in found)
+
+
+def test_an_order_after_an_order_is_no_prior_result_of_it() -> None:
+    found = placed("OML_O21", "MSH PID ORC OBR OBX ORC OBR SPM OBX PID ORC OBR")
+    groups = [one[1].rpartition(".")[2] or "-" for one in found]
+    assert groups[1:9] == "PATIENT ORDER OBSERVATION_REQUEST OBSERVATION ORDER OBSERVATION_REQUEST SPECIMEN SPECIMEN_OBSERVATION".split()
+    assert groups[9:] == ["PATIENT_PRIOR", "ORDER_PRIOR", "ORDER_PRIOR"]
+
+
+def test_a_group_is_entered_by_a_later_segment_where_nothing_may_begin_with_it() -> None:
+    assert placed("ORU_R01", "MSH PV1 OBX")[1:] == [
+        ("PV1", "PATIENT_RESULT.PATIENT.VISIT", "", "[1, 1, 1]"),
+        ("OBX", "PATIENT_RESULT.ORDER_OBSERVATION.OBSERVATION", "", "[1, 1, 1]"),
+    ]
+
+
+def test_a_row_stands_after_the_row_that_it_names() -> None:
+    ids = ["X:MSH#1", "X:PID#1", "X:PV1#1"]
+    members = [Row(id_, type="segment 1..1") for id_ in ids]
+    for new in ("X:NTE#1", "X:NTE#2"):
+        row = Row(new, type="segment 0..*", vocabulary="after X:PID#1")
+        members.insert(place(members, row), row)
+    assert [row.rule for row in members] == ["X:MSH#1", "X:PID#1", "X:NTE#1", "X:NTE#2", "X:PV1#1"]
+    with pytest.raises(Problem):
+        place(members, Row("X:NTE#3", vocabulary="after X:ZZZ#1"))
+
+
+def test_a_segment_of_another_order_is_never_meant() -> None:
+    message = parse("MSH|^~\\&|A|B|||20250101||ORU^R01|1|P|2.5\rPID|1\rORC|RE|1\rOBR|1|2\rORC|RE|3\rOBX|1")
+    run = Run(message, shipped_codes(), Context())
+    cursor = Cursor(Grammar(tree("ORU_R01", tables().messages["ORU_R01"])))
+    run.paths = [cursor.place(segment.name)[1] for segment in message.segments]
+    assert run.other(3, "ORC", 2) == "1"
+    assert run.other(5, "ORC", 2) == "3"
+    assert run.other(5, "OBR") == ""
+    assert run.other(5, "PID") == "PID"
 
 
 def test_what_comes_out_of_order_is_taken_where_it_is_known() -> None:

@@ -11,7 +11,7 @@ def test_a_row_counts_when_it_puts_something_into_a_resource_and_not_before() ->
     rules, fired = coverage([MESSAGE], ("ADT_A01",))
     assert fired <= rules
     assert {"PID[Patient]:7#1", "PID[Patient]:5#1", "XPN[HumanName]:1#1", "FN[HumanName]:1#1", "ADT_A01:PID#1"} <= fired
-    assert {"PID[Patient]:8#1", "PID[Patient]:15#1", "XTN[ContactPoint]:4#1", "ADT_A01:NK1#2"} <= rules - fired
+    assert {"PID[Patient]:8#1", "PID[Patient]:15#1", "XTN[ContactPoint]:4#1", "ADT_A01:DG1#1"} <= rules - fired
 
 
 def test_a_row_whose_condition_does_not_hold_does_not_fire() -> None:
