@@ -38,12 +38,11 @@ DIFFERENT = {
     "message": "R4 does not limit the schemes of links in a narrative",
     "mr-m-simple-nossystem": "R4's own examples have relative canonicals",
     "list-bad-reference": "XXX/_history/1 is no literal reference (references.html#literal)",
-    "choice-gender-coding-async-qr": "displays are not compared",
     "reference-invalid-resource-type-qr": "a URL of another server may end in anything",
     "xhtml-ctrl-source1 / profile": "an extension of the Java program controls the source of narratives",
 }
 #: May only rise.
-AGREED = 237
+AGREED = 238
 LEAST = 0.95
 
 

@@ -22,7 +22,8 @@ from penstock.terminology import Terminology
 Json = dict[str, Any]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-#: How the Java validator is set up for these cases: what is not known is an error, but for the domains of examples.
+#: How the Java validator is set up for these cases: what is not known is an error, but for the domains of examples, as is a display
+#: that its code does not have.
 EXAMPLE_DOMAINS = ("http://example.org/", "http://acme.")
 
 
@@ -91,7 +92,7 @@ def judge(case: Case, files: dict[str, bytes], resolve: Callable[[str], Json | N
     profiles = (decode(case.profile, files[case.profile])["url"],) if case.profile else ()
     domains = (*EXAMPLE_DOMAINS, *((case.settings["allowed-extension-domain"],) if "allowed-extension-domain" in case.settings else ()))
     markup = "error" if case.settings.get("security-checks") else ""
-    policy = Policy("error", "error", () if case.settings.get("examples") is False else domains, markup)
+    policy = Policy("error", "error", () if case.settings.get("examples") is False else domains, markup, "error")
     return validator.check(resource, profiles, policy=policy, now=NOW)
 
 

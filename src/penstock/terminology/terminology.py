@@ -9,8 +9,10 @@ from penstock.formats.fhir.canonical import Canonicals
 from penstock.terminology.codesystem import CodeSystem
 from penstock.terminology.concept import Concept, Json
 from penstock.terminology.expansion import Wanted, expand
+from penstock.terminology.languages import names
 from penstock.terminology.library import Library, Pins, of_r4
 from penstock.terminology.listing import Listing, entries
+from penstock.terminology.verdict import squeezed
 
 #: Codes that may be looked at to list a value set as a whole.
 _WHOLE = 1_000_000
@@ -76,6 +78,21 @@ class Terminology:
             return True
         return None if None in answers or any(each.lacks is not None for each in clauses) else False
 
+    def shows(self, coding: Json, language: str | None = None) -> bool | None:
+        """Whether the display of a coding is one that its code has, whatever its case and spaces.
+
+        None where the code system is not wholly known here in that version, or the code has no display in the language that is spoken;
+        who says no language speaks English, as R4 does.
+        """
+        found = self._found(coding.get("system", ""), coding.get("code", ""), coding.get("version"))
+        if found is None or not found[0].complete:
+            return None
+        every, given = names(found[1], found[0]), squeezed(coding.get("display", ""))
+        if any(squeezed(each.value) == given for each in every):
+            return True
+        spoken = _tongue(language)
+        return False if any(_tongue(each.language) == spoken for each in every) else None
+
     def subsumed(self, system: str, code: str) -> frozenset[str] | None:
         """A code and all below it; None where the system or the code is not known here."""
         found = self._found(system, code)
@@ -86,9 +103,9 @@ class Terminology:
         found = self._found(system, code)
         return None if found is None else frozenset(found[0].above(found[1].code))
 
-    def _found(self, system: str, code: str) -> tuple[CodeSystem, Concept] | None:
+    def _found(self, system: str, code: str, version: str | None = None) -> tuple[CodeSystem, Concept] | None:
         try:
-            found = self.library().system(system)
+            found = self.library().system(system, version)
         except Problem:
             return None
         concept = found.find(code) if isinstance(found, CodeSystem) else None
@@ -111,3 +128,7 @@ class Terminology:
         library = self.library()
         compiled = library.value_set(value_set) if isinstance(value_set, str) else library.compiled(value_set)
         return expand(compiled, wanted, identifier=identifier, timestamp=timestamp)
+
+
+def _tongue(language: str | None) -> str:
+    return (language or "en").partition("-")[0].lower()

@@ -234,10 +234,11 @@ def _about_display(given: str, every: list[Designation], wanted: Languages) -> K
     if not spoken:
         known = any(each.value.casefold() == given.casefold() for each in every)
         return findings.DISPLAY_OF_OTHER_LANGUAGE if known else findings.DISPLAY_OF_NO_LANGUAGE
-    if _squeezed(given) in map(_squeezed, right):
+    if squeezed(given) in map(squeezed, right):
         return findings.DISPLAY_SPACED
     return findings.DISPLAY_WRONG
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
+    """A display without what does not matter: case, and how many spaces there are."""
     return " ".join(text.casefold().split())

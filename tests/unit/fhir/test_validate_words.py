@@ -115,6 +115,44 @@ def test_a_canonical_names_a_definition_of_the_right_type() -> None:
     assert found(resource) == [("target", "QuestionnaireResponse.questionnaire")]
 
 
+@pytest.mark.parametrize(
+    ("coding", "right"),
+    [
+        ({"system": "http://hl7.org/fhir/administrative-gender", "code": "male", "display": "Male"}, True),
+        ({"system": "http://hl7.org/fhir/administrative-gender", "code": "male", "display": "  MALE "}, True),
+        ({"system": "http://hl7.org/fhir/administrative-gender", "code": "male", "display": "Female"}, False),
+        ({"system": "http://hl7.org/fhir/administrative-gender", "code": "male"}, True),
+        ({"system": "http://hl7.org/fhir/administrative-gender", "code": "male", "display": "Female", "version": "99"}, True),
+        ({"system": "http://loinc.org", "code": "8310-5", "display": "anything"}, True),
+        ({"system": "urn:own", "code": "a", "display": "A"}, True),
+        ({"system": "urn:own", "code": "a", "display": "Ah"}, True),
+        ({"system": "urn:own", "code": "a", "display": "Be"}, False),
+        ({"system": "urn:part", "code": "a", "display": "Be"}, True),
+    ],
+)
+def test_a_display_is_one_of_its_code_where_the_code_system_is_known(coding: Json, right: bool) -> None:
+    system = {
+        "resourceType": "CodeSystem",
+        "status": "active",
+        "concept": [{"code": "a", "display": "A", "designation": [{"value": "Ah"}]}],
+    }
+    systems = (system | {"url": "urn:own", "content": "complete"}, system | {"url": "urn:part", "content": "fragment"})
+    resource = {"resourceType": "Basic", "code": {"coding": [coding]}}
+    wrong = [] if right else [("display", "Basic.code.coding[0].display")]
+    assert [each for each in found(resource, *systems, severity="warning") if each[0] == "display"] == wrong
+    assert found(resource, *systems, policy=Policy(wrong_display="error")) == wrong
+    assert found(resource, *systems, policy=Policy(wrong_display=""), severity="warning") == []
+
+
+def test_a_display_in_a_language_of_which_the_code_has_none_is_not_judged() -> None:
+    def warned(language: str, display: str) -> bool:
+        coding = {"system": "http://hl7.org/fhir/administrative-gender", "code": "male", "display": display}
+        resource = {"resourceType": "Basic", "language": language, "code": {"coding": [coding]}}
+        return ("display", "Basic.code.coding[0].display") in found(resource, severity="warning")
+
+    assert [warned("de", "männlich"), warned("en-US", "man"), warned("de", "Male")] == [False, True, False]
+
+
 def test_a_text_that_looks_like_html_is_told_to_who_asks() -> None:
     resource = {"resourceType": "Patient", "name": [{"text": "<script>alert(1)</script>"}]}
     assert found(resource) == []

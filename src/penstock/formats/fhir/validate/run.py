@@ -193,6 +193,10 @@ class Run:
     def coded(self, item: Item, value_set: str) -> bool | None:
         return coded.is_member(item, value_set, self._validator.terminology.member)
 
+    def shows(self, item: Item) -> bool | None:
+        """Whether the display of a coding is one of its code, in the language of the resource."""
+        return self._validator.terminology.shows(item.value, self.place.resource.get("language"))
+
     def resolved(self, item: Item) -> list[Item]:
         """The resource that a reference leads to, as an item of its own."""
         text = item.value if isinstance(item.value, str) else (item.value or {}).get("reference")

@@ -26,6 +26,14 @@ def attachment(item: Item, world: World) -> list[Issue]:
     return [] if actual == size else [Issue("error", "value", "the stated size is not that of the data", f"{item.at}.size", "size")]
 
 
+def coding(item: Item, world: World) -> list[Issue]:
+    """The display is one that the code system has for the code (datatypes.html#Coding)."""
+    severity = world.policy.wrong_display
+    if not severity or "display" not in item.value or world.shows(item) is not False:
+        return []
+    return [Issue(severity, "code-invalid", "the display is none that the code has", f"{item.at}.display", "display")]
+
+
 def reference(item: Item, world: World) -> list[Issue]:
     """A reference into the Bundle or to what is contained leads to a resource of the type that it says (bundle.html#references)."""
     text = item.value.get("reference")
@@ -42,6 +50,7 @@ def reference(item: Item, world: World) -> list[Issue]:
 SPECIAL: dict[str, Check] = {
     "Attachment": attachment,
     "Bundle": bundles.check,
+    "Coding": coding,
     "MeasureReport": measures.check,
     "Questionnaire": questionnaires.check_questionnaire,
     "QuestionnaireResponse": questionnaires.check_response,

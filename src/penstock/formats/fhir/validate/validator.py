@@ -26,9 +26,10 @@ MOST_KNOWN = 20_000
 
 
 class Codes(Protocol):
-    """What is known of terminology: whether a code is in a value set, None when that is not known."""
+    """What is known of terminology: whether a code is in a value set, and whether a display is one of its code; None when not known."""
 
     def member(self, value_set: str, system: str | None, code: str, /) -> bool | None: ...
+    def shows(self, coding: Resource, language: str | None = None, /) -> bool | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class _Nothing:
     """Knows no terminology."""
 
     def member(self, value_set: str, system: str | None, code: str, /) -> bool | None:
+        return None
+
+    def shows(self, coding: Resource, language: str | None = None, /) -> bool | None:
         return None
 
 
