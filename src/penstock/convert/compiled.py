@@ -16,6 +16,8 @@ Fill = Callable[..., None]
 #: resource type and label
 Label = tuple[str, str]
 Check = Callable[[Run, list[str], int], tuple[bool, ...]]
+#: the label of a part that means all of them
+EVERY = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,19 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """An element of a resource that a segment fills: several segments fill the same one by its label, as they do resources."""
+
+    many: bool
+    label: str
+
+    @property
+    def every(self) -> bool:
+        """Whether it means each such part that the message makes: then it is filled when all the others are there."""
+        return self.label == EVERY
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One message row: when its condition holds, the segment fills that resource by that function."""
 
@@ -50,6 +65,12 @@ class Step:
     condition: str = ""
     #: fills only what another segment has created
     joins: bool = False
+    #: the element that the row names: the segment adds an entry to it and does not count as the maker of the resource
+    adds: str = ""
+    #: the same element, where the map fills its type and not that of the resource
+    part: Part | None = None
+    #: what the remainder says of a segment for which no row's condition held
+    reason: str = ""
 
     @property
     def type(self) -> str:
@@ -65,6 +86,8 @@ class Structure:
     steps: Mapping[int, tuple[Step, ...]]
     #: by node: which of its steps' conditions hold for a segment; a node without conditions has none
     checks: Mapping[int, Check]
+    #: by node of a segment: the names by which conditions look for it inside a group (`ENCODING.RXR`)
+    grouped: Mapping[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 from penstock.convert import conditions, emit, paths, rows, shape, sources
 from penstock.convert.builtins import BUILTINS, EMPTY
 from penstock.convert.codes import Codes, shipped_codes
-from penstock.convert.compiled import Check, Fill, Plan, Reference, Step, Structure
+from penstock.convert.compiled import Check, Fill, Plan, Step, Structure
 from penstock.convert.grammar import Grammar, Node, tree, walk
+from penstock.convert.message_rows import first_labels, grouped, part_of, pointed, reference
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.remainder import remember_fields
 from penstock.convert.rows import Row, Tables, normal
@@ -23,9 +24,6 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.hl7v2.message import NULL
 
-REFERENCE = re.compile(
-    r"(?P<left>[^=]+?)\s*=\s*(?:\"(?P<text>[^\"]*)\"|(?P<right>[A-Za-z]+)(?:\[(?P<label>\w+)\])?(?:\.(?:id|reference))?)\s*$"
-)
 #: segments that only add to what another one has created
 JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2"})
 NULL_OF_MANY = "an HL7 null of an element that other fields fill as well: nothing is deleted"
@@ -186,7 +184,14 @@ class Compiler:
                 steps[node.number] = tuple(made)
                 if any(step.condition for step in made):
                     checks[node.number] = self.check(made, node.name)
-        return Structure(name, Grammar(root), steps, checks)
+        return Structure(name, Grammar(root), steps, checks, self.grouped(root, steps))
+
+    def grouped(self, root: Node, steps: Mapping[int, Sequence[Step]]) -> Mapping[int, tuple[str, ...]]:
+        try:
+            return grouped(root, steps)
+        except Problem as problem:
+            self.problems.append(problem)
+            return {}
 
     def step(self, row: Row, node: Node, labels: Mapping[str, str], creators: set[tuple[str, str]]) -> Step | None:
         if not row.target or row.condition.upper().removeprefix("IF ").strip() == "NEVER":
@@ -196,19 +201,22 @@ class Compiler:
             return None
         if row.condition == "?":
             raise Problem("structure", "this row is left to people and no decision answers it")
-        if target.path:
-            raise Problem("structure", "a segment fills a whole resource, not a part of it")
+        target, pointing = pointed(target)
         if not shape.is_resource(target.type):
             raise Problem("structure", "this row fills no resource of R4")
-        if filled_type(row.using) != target.type:
-            raise Problem("structure", "this row's segment map fills another resource type")
+        part = part_of(target, filled_type(row.using))
         sources.condition(conditions.parse(row.condition), Here(node.name, 0))
         fill = self.segment(row.using, node.name)
         references = tuple(
-            found for text in row.assign.split(";") if text.strip() for found in [self.reference(text.strip(), row, labels)] if found
+            found
+            for text in (*row.assign.split(";"), pointing)
+            if text.strip()
+            for found in [reference(text.strip(), target[:2], row.rule, labels, self.excluded)]
+            if found
         )
         joins = node.name in JOINERS and target[:2] in creators
-        return Step(row.rule, (target.type, target.label), fill, row.using, references, row.condition, joins)
+        adds = target.path[0].name if target.path else ""
+        return Step(row.rule, target[:2], fill, row.using, references, row.condition, joins, adds, part, row.reason)
 
     def check(self, steps: Sequence[Step], segment: str) -> Check:
         """One function for all conditions of a node, so that what they read is read once."""
@@ -220,44 +228,6 @@ class Compiler:
         exec(compile("\n".join(lines), f"<conditions of {segment}>", "exec"), self.module, scope)  # noqa: S102 - made of our rows
         found: Check = scope["check"]
         return found
-
-    def reference(self, text: str, row: Row, labels: Mapping[str, str]) -> Reference | None:
-        found = REFERENCE.match(text)
-        if found is None:
-            raise Problem("structure", "this reference is not readable")
-        left = re.sub(r"\.(reference|id)$", "", found["left"].strip()) if found["text"] is None else found["left"].strip()
-        target, own = paths.target(left), paths.target(row.target)[:2]
-        if target.type in self.excluded or found["right"] in self.excluded:
-            return None
-        many, owner, primitive_ = [], target.type, False
-        for step in target.path:
-            if step.kind != "element":
-                raise Problem("structure", "a reference stands in one resource")
-            one = shape.element(owner, step.name, primitive_)
-            many.append(one.many)
-            owner, primitive_ = one.type, one.primitive
-        if found["text"] is None and owner != "Reference":
-            raise Problem("structure", "this reference stands in an element that is none")
-        path = [step.name for step in target.path]
-        names, last = (tuple(path[:-1]), path[-1]) if found["text"] is not None else (tuple(path), "reference")
-        start = target.type, target.label or labels.get(target.type, "")
-        end = (found["right"], found["label"] or labels.get(found["right"], "")) if found["right"] else ("", "")
-        many_ = tuple(many[: len(names)])
-        plain = names[0] if many_ == (False,) else ""
-        return Reference(
-            row.rule,
-            start,
-            names,
-            many_,
-            last,
-            left,
-            end,
-            found["text"] or "",
-            start == own,
-            end == own,
-            plain,
-            f"{plain}.{last}" if plain else "",
-        )
 
 
 def extension(rule: Rule, depth: int = 0) -> tuple[int, str]:
@@ -296,20 +266,6 @@ def filled_type(name: str) -> str:
 @cache
 def type_names() -> Mapping[str, str]:
     return {name.lower(): name for name in (*r4().data_types, *r4().resource_types)}
-
-
-def first_labels(root: Node) -> dict[str, str]:
-    """The label that a reference without one means: the first that the structure gives to that type."""
-    labels: dict[str, str] = {}
-    for node in walk(root):
-        for row in node.rows:
-            if row.target and row.condition != "NEVER":
-                try:
-                    target = paths.target(row.target)
-                except Problem:
-                    continue
-                labels.setdefault(target.type, target.label)
-    return labels
 
 
 @cache

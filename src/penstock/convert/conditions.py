@@ -2,7 +2,8 @@
 
 Accepted, besides the published grammar: EQUALS / EQUAL TO / = / IS, IS NOT / NOT EQUALS / NOT, IS IN, LST.COUNT / COUNT with words or
 signs, LENGTH, NUMERIC, VALUE / VALUED / IS EMPTY / EXISTS / DOES NOT EXIST, a repeated IF, an implicit subject (`IF NOT VALUED`), and
-predicates shared by several subjects (`PID-33 AND PID-34 VALUED`). `NEVER` and `ALWAYS` are ours, for decisions.
+predicates shared by several subjects (`PID-33 AND PID-34 VALUED`). Ours, for decisions: `NEVER` and `ALWAYS`; `FIRST`, for the first
+segment of its name in its group; `ENCODING.RXR`, in message maps, for a segment inside a group.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from penstock.errors import Problem
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<string>"[^"]*")|(?P<ref>[A-Z][A-Z0-9]{1,2}[-.][0-9]+(?:\.[0-9]+)*)|(?P<number>[0-9]+)|(?P<sign><=|>=|!=|<>|[()=<>,])"""
-    r"""|(?P<word>[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z]+)?))"""
+    r"""|(?P<word>[A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)?))"""
 )
 REF = re.compile(r"([A-Z][A-Z0-9]{1,2})([-.])([0-9]+(?:\.[0-9]+)*)$")
+#: a segment, and a segment inside a group of the structure: `RXR`, `ENCODING.RXR`
+SEGMENT = re.compile(r"(?:(?!LST\.)[A-Z][A-Z0-9]*\.)?[A-Z][A-Z0-9]{2}")
 NOISE = {"IF", "TO", "THAN", "OR EQUAL"}
 COMPARE = {"=": "==", "!=": "!=", "<>": "!=", "<": "<", ">": ">", "<=": "<=", ">=": ">="}
 
@@ -29,7 +32,7 @@ class Ref(NamedTuple):
 
 
 class Test(NamedTuple):
-    """A leaf: kind is valued, equals, in, count, length or constant."""
+    """A leaf: kind is valued, equals, in, count, length, first or constant."""
 
     kind: str
     ref: Ref
@@ -122,11 +125,13 @@ class Reader:
             return inner
         if self.take("NEVER", "ALWAYS"):
             return Test("constant", OWN, values=("yes",) if self.tokens[self.at - 1][1] == "ALWAYS" else ())
+        if self.take("FIRST"):
+            return Test("first", OWN)
         return self.test(self.subject())
 
     def subject(self) -> Ref:
         kind, value = self.peek()
-        if kind == "ref" or (kind == "word" and re.fullmatch(r"[A-Z][A-Z0-9]{2}", value) and value not in ("NOT", "AND", "LST")):
+        if kind == "ref" or (kind == "word" and SEGMENT.fullmatch(value) and value not in ("NOT", "AND", "LST")):
             self.at += 1
             return ref(value)
         return OWN

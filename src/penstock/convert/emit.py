@@ -38,6 +38,8 @@ class Emitter:
 
     def __init__(self, name: str, owner: str, segment: str, *, witness: bool = False) -> None:
         self.name, self.owner, self.segment, self.witness = name, owner, segment, witness
+        #: a map for a part of a resource has paths that say which part: what it made is not remembered for another one
+        self.whole = shape.is_resource(owner)
         self.lines: list[str] = []
         self.depth = 1
         self.count = 0
@@ -76,7 +78,7 @@ class Emitter:
         fields = {
             number: list(group) for number, group in groupby(sorted((rule for rule in rules if rule.number), key=by_number), key=by_number)
         }
-        steady = Steady.of(self.segment, self.owner, fields, rules) if self.segment else None
+        steady = Steady.of(self.segment, self.owner, fields, rules) if self.segment and self.whole else None
         if steady is not None:
             self.remembering(steady, fields, rules)
         self.fields({number: members for number, members in fields.items() if steady is None or number not in steady.numbers}, rules)
@@ -194,7 +196,7 @@ class Emitter:
 
     def repeated(self, number: int, rules: Sequence[Rule], all_rules: Sequence[Rule]) -> tuple[str, ...]:
         """The properties that a field fills, if they depend on its text alone: the same text in another segment says the same again."""
-        if not self.segment or not all(self.alone(number, rule) for rule in rules):
+        if not self.segment or not self.whole or not all(self.alone(number, rule) for rule in rules):
             return ()
         names = {rule.steps[0].name for rule in rules}
         sharing = [rule for rule in all_rules if rule.steps and rule.steps[0].name in names]
@@ -253,7 +255,7 @@ class Emitter:
         """A row without a source: it fires when its condition holds and the rest of the map filled something."""
         if self.segment:
             self.add("r = 1")
-        self.add("if len(out) > 1:" if self.segment else "if out:")
+        self.add("if len(out) > 1:" if self.segment and self.whole else "if out:")
         self.depth += 1
         if not self.segment:
             self.add("raw, src = whole, base")

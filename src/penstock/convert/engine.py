@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from penstock.convert.compiled import Label, Plan, Reference, Step, Structure
+from penstock.convert.compiled import Label, Part, Plan, Reference, Step, Structure
 from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Move
 from penstock.convert.identity import Identities
@@ -39,6 +39,13 @@ class Scope:
         self.levels: dict[GroupPath, list[dict[Label, Instance]]] = {}
         self.views: dict[GroupPath, View] = {}
         self.settled: dict[tuple[GroupPath, tuple[int, ...]], dict[Label, Instance | None]] = {}
+        #: the parts of resources that segments fill, by resource and element
+        self.parts: dict[tuple[int, str], list[Instance]] = {}
+
+    def register(self, label: Label, instance: Instance, path: GroupPath, groups: tuple[int, ...]) -> None:
+        instance.depth_of = groups
+        for level in self.around(path):
+            level[label] = instance
 
     def around(self, path: GroupPath) -> list[dict[Label, Instance]]:
         """What is registered for each group around a place, innermost first, and for the message."""
@@ -97,9 +104,12 @@ def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
 
 
 class Pending(NamedTuple):
+    """A step that was taken; `entry` is the place of what it added to the element that its row names."""
+
     step: Step
     position: int
     instance: Instance
+    entry: int = -1
 
 
 def run_plan(message: Message, structure: Structure, plan: Plan, context: Context) -> tuple[Run, list[Move | None], Scope, list[Pending]]:
@@ -113,7 +123,11 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
         path = path if move is not None else ()
         run.paths.append(path)
         run.groups.append(move.node.numbers if move is not None else ())
+        if move is not None and move.node.number in structure.grouped:
+            for name in structure.grouped[move.node.number]:
+                run.places.setdefault(name, []).append(len(moves) - 1)
     scope = Scope()
+    late: list[tuple[Step, int]] = []
     chosen: dict[tuple[int, tuple[bool, ...]], tuple[Step, ...]] = {}
     pending: list[Pending] = []
     for position, move in enumerate(moves):
@@ -125,30 +139,71 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
                 key = move.node.number, held
                 if key not in chosen:
                     chosen[key] = tuple(step for step, holds in zip(steps, held, strict=True) if holds)
+                if not chosen[key]:
+                    run.skipped[position] = next((step.reason for step in steps if step.reason), "")
                 steps = chosen[key]
             for step in steps:
-                take(run, scope, step, position, pending)
+                if step.part is not None and step.part.every:
+                    late.append((step, position))
+                else:
+                    take(run, scope, step, position, pending)
+    for step, position in late:
+        take(run, scope, step, position, pending)
     return run, moves, scope, pending
 
 
 def take(run: Run, scope: Scope, step: Step, position: int, pending: list[Pending]) -> None:
     """One segment into one resource."""
     segment, sid, path, groups = run.segments[position], run.sids[position], run.paths[position], run.groups[position]
-    around = scope.around(path)
-    instance = nearest(around, step.target, groups)
-    if instance is None or (instance.creator == segment.name and instance.source != sid):
+    instance = nearest(scope.around(path), step.target, groups)
+    if instance is None or (instance.creator == segment.name and instance.source != sid and not step.adds):
         if step.joins:
             return
-        instance = run.new(step.type, path, segment.name, sid)
-        step.fill(run, instance.number, instance.body, "", segment.fields, sid, position)
-        if instance.empty:
-            return
-        instance.depth_of = groups
-        for level in around:
-            level[step.target] = instance
+        instance = run.new(step.type, path, "" if step.adds else segment.name, sid)
+    before = len(instance.body.get(step.adds, ())) if step.adds else 0
+    if step.part is not None:
+        part(run, scope, step, step.part, position, instance)
     else:
         step.fill(run, instance.number, instance.body, "", segment.fields, sid, position)
-    pending.append(Pending(step, position, instance))
+    if instance.empty:
+        return
+    if not instance.registered:
+        instance.registered = True
+        scope.register(step.target, instance, path, groups)
+    after = len(instance.body.get(step.adds, ())) if step.adds else 0
+    pending.append(Pending(step, position, instance, after - 1 if after > before else -1))
+
+
+def part(run: Run, scope: Scope, step: Step, what: Part, position: int, owner: Instance) -> None:
+    """One segment into one part of a resource, or into each."""
+    sid, path, groups = run.sids[position], run.paths[position], run.groups[position]
+    name = run.segments[position].name
+    label = step.type, f"{step.target[1]}.{step.adds}[{what.label}]"
+    known = scope.parts.setdefault((owner.number, step.adds), [])
+    if not what.every:
+        found = nearest(scope.around(path), label, groups)
+        mine = found is not None and found.number == owner.number and (found.creator != name or found.source == sid)
+        known = [found] if found is not None and mine else []
+    for one in known or [begun(owner, step, what, name, sid)]:
+        step.fill(run, owner.number, one.body, one.at, run.segments[position].fields, sid, position)
+        if one.body and not one.registered:
+            one.registered = True
+            attach(owner, step.adds, what, one.body)
+            scope.parts[owner.number, step.adds].append(one)
+            scope.register(label, one, path, groups)
+
+
+def begun(owner: Instance, step: Step, what: Part, creator: str, source: str) -> Instance:
+    """A new part: its number is that of its resource, its `at` the path of what is in it."""
+    at = f"{step.adds}[{len(owner.body.get(step.adds, ()))}]." if what.many else f"{step.adds}."
+    return Instance(owner.number, step.type, {} if what.many else owner.body.get(step.adds, {}), creator=creator, source=source, at=at)
+
+
+def attach(owner: Instance, element: str, what: Part, body: Resource) -> None:
+    if what.many:
+        owner.body.setdefault(element, []).append(body)
+    else:
+        owner.body[element] = body
 
 
 def convert(message: Message, structure: Structure, plan: Plan, context: Context) -> Converted:
@@ -187,7 +242,7 @@ def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
 
 def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
     """References: those that the message map makes between resources, then those inside a map. What stays empty has no reference."""
-    for step, position, instance in pending:
+    for step, position, instance, entry in pending:
         if not step.references or not instance.reference:
             continue
         view, source = scope.view(run.paths[position], run.groups[position]), run.sids[position]
@@ -195,12 +250,13 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
             left = instance if reference.from_own else view.find(reference.target)
             if left is None or not left.reference:
                 continue
+            own = (step.adds, entry) if left is instance and entry >= 0 else ("", -1)
             if reference.text:
-                put(run, left, reference, reference.text, source)
+                put(run, left, reference, reference.text, source, own)
                 continue
             right = instance if reference.to_own else view.find(reference.to)
             if right is not None and right.reference and right is not left:
-                put(run, left, reference, right.reference, source)
+                put(run, left, reference, right.reference, source, own)
     for node, to in run.references:
         if not to.reference:
             node.clear()
@@ -209,15 +265,18 @@ def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
             node["reference"] = to.reference
 
 
-def put(run: Run, instance: Instance, reference: Reference, value: str, source: str) -> None:
-    """Set a reference, or the constant beside it, at its path. A repeating element gets another entry unless it has this one."""
+def put(run: Run, instance: Instance, reference: Reference, value: str, source: str, own: tuple[str, int]) -> None:
+    """Set a reference, or the constant beside it, at its path. A repeating element gets another entry unless it has this one.
+
+    `own` is the entry that the same row has added to an element: a reference in that element belongs there.
+    """
     if reference.plain:
         node = instance.body.setdefault(reference.plain, {})
         if node.get(reference.last) != value:
             node[reference.last] = value
             run.lineage.append((instance.number, reference.path, reference.rule, source))
         return
-    mark = (instance.number, reference.spelled, value)
+    mark = (instance.number, f"{own[1]}{reference.spelled}" if own[0] in reference.names else reference.spelled, value)
     if mark in run.seen:
         return
     run.seen.add(mark)
@@ -229,6 +288,9 @@ def put(run: Run, instance: Instance, reference: Reference, value: str, source: 
         if reference.text and not node.get(name):
             return
         items = node.setdefault(name, [])
+        if name == own[0]:
+            node, at = items[own[1]], f"{at}{name}[{own[1]}]."
+            continue
         if not reference.text:
             items.append({})
         node, at = items[-1], f"{at}{name}[{len(items) - 1}]."

@@ -37,6 +37,8 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
         if move.strayed:
             rest.append((sid, "out of order: read where the structure knows it"))
         reasons = field_reasons(plan, structure, move.node.number, segment.name)
+        if run.skipped.get(position):
+            reasons = Reasons({}, run.skipped[position], set(), reasons.types)
         start, done = sid + "-", settled.get(sid, NOTHING)
         ahead = 3 if segment.name == "MSH" else 1  # the name, and the delimiters themselves
         for number, raw in enumerate(segment.fields[ahead:], ahead):
@@ -148,7 +150,8 @@ def field_reasons(plan: Plan, structure: Structure, node: int, segment: str) -> 
     found: Reasons | None = plan.reasons.get(key)
     if found is None:
         maps = [step.map for step in structure.steps.get(node, ())]
-        found = plan.reasons[key] = reasons_of([row for name in maps for row in plan.tables.segments.get(name, ())], segment)
+        said = "" if maps else next((row.reason for row in structure.grammar.nodes[node].rows if row.reason), "")
+        found = plan.reasons[key] = reasons_of([row for name in maps for row in plan.tables.segments.get(name, ())], segment, said)
     return found
 
 
@@ -174,7 +177,8 @@ class Reasons(dict[int, str]):
         return super().get(number) or self.otherwise
 
 
-def reasons_of(rows: list[Row], segment: str) -> Reasons:
+def reasons_of(rows: list[Row], segment: str, said: str = "") -> Reasons:
+    """`said` is what the message map says of a segment that it maps to nothing."""
     mapped: set[int] = set()
     reasons: dict[int, str] = {}
     types: dict[int, str] = {}
@@ -190,7 +194,7 @@ def reasons_of(rows: list[Row], segment: str) -> Reasons:
             reasons[number] = row.reason
         elif row.target == "?extension":
             reasons.setdefault(number, "HL7 proposes an extension that does not exist yet")
-    otherwise = (
+    otherwise = said or (
         ADMINISTRATIVE if segment in HEADS else "the tables give this field no target" if rows else "the tables give this segment no target"
     )
     return Reasons(reasons, otherwise, mapped, types)

@@ -123,6 +123,10 @@ class Instance:
     key: str = ""
     id: str = ""
     reference: str = ""
+    #: whether labels find it
+    registered: bool = False
+    #: for a part of a resource: the path of what is in it
+    at: str = ""
 
     @property
     def empty(self) -> bool:
@@ -158,6 +162,8 @@ class Run:
         self.tellings: dict[str, Told] = {}
         self.seen: set[tuple[int, str, str]] = set()
         self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
+        #: why nothing was made of a segment, by its position: the reason of the row whose condition did not hold
+        self.skipped: dict[int, str] = {}
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
         self.common = {} if memories is None else memories.under((self.facility, cuts, self.charset, *context.settings()))
 
@@ -269,6 +275,11 @@ class Run:
             if shared > score or (shared == score and other <= position):
                 best, score = other, shared
         return best
+
+    def first(self, position: int) -> bool:
+        """Whether a segment is the first of its name in its occurrence of the groups around it."""
+        path = self.paths[position]
+        return all(other >= position or self.paths[other] != path for other in self.places[self.segments[position].name])
 
     def other(self, position: int, name: str, field: int = 0, component: int = 0, part: int = 0) -> str:
         """A field of the nearest segment of that name; the segment's name when no field is asked for."""

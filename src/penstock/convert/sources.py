@@ -68,6 +68,8 @@ def condition(tree: Condition | None, here: Here) -> str:
         return valued(tree.ref, here)
     if tree.kind == "constant":
         return str(bool(tree.values))
+    if tree.kind == "first" and here.segment:
+        return "run.first(at_segment)"
     if tree.kind == "equals":
         value = tree.values[0]
         return f"({reads(tree.ref, here)} == {reads(value, here) if isinstance(value, Ref) else repr(value)})"
