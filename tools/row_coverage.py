@@ -29,7 +29,7 @@ def golden() -> list[bytes]:
 def coverage(messages: Iterable[bytes], structures: Sequence[str] = STRUCTURES) -> tuple[frozenset[str], set[str]]:
     """All rows that these structures compile to, and those of them that a message fires."""
     fired: set[str] = set()
-    plan = build(structures, strict=False, witness=fired.add)
+    plan = build(structures, strict=False, message=True, witness=fired.add)
     for data in messages:
         message = parse(data)
         _, _, _, pending = run_plan(message, structure_of(message, plan), plan, Context(interface="test"))

@@ -90,6 +90,7 @@ def spelled(owner: str, name: str, value: Any) -> list[str]:
 
 SPELLING: dict[tuple[str, str], Callable[[str], list[str]]] = {
     ("", "system"): lambda text: [system(text)],
+    ("identifier", "value"): lambda text: [" ".join(text.removeprefix("urn:oid:").removeprefix("urn:uuid:").split())],
     ("telecom", "value"): lambda text: [telephone(text)],
     ("telecom", "system"): lambda text: [text],
     ("name", "given"): words,

@@ -16,6 +16,8 @@ import os
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +29,8 @@ from v2_facts import Fact, facts, found
 DATA = Path(os.environ.get("PENSTOCK_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 FLOORS = Path(__file__).resolve().parents[1] / "tests" / "conformance" / "v2_pairs.csv"
 SETS = {"cdc-reportstream": "reportstream", "microsoft-fhir-converter": "microsoft", "google-hdh": "google"}
+#: when the messages were received, for all the same
+RECEIVED = datetime(2025, 1, 1, tzinfo=UTC)
 #: types that describe the message itself: they are made by `penstock convert` and not stored (docs/decisions/0002)
 ABOUT_THE_MESSAGE = frozenset({"MessageHeader", "Provenance"})
 
@@ -56,7 +60,7 @@ def pairs(data: Path) -> Iterator[Pair]:
     for one in json.loads(files["PAIRS.json"]):
         if one["kind"] != "fhir-bundle" or one["source"] not in SETS:
             continue
-        bundle = json.loads(files[f"{one['source']}/{one['expected']}"], parse_float=str)
+        bundle = json.loads(files[f"{one['source']}/{one['expected']}"], parse_float=Decimal)
         yield Pair(SETS[one["source"]], one["hl7"], one["type"], files[f"{one['source']}/{one['hl7']}"], bundle)
 
 
@@ -65,7 +69,7 @@ def compare(pair: Pair) -> Compared:
     expected, said, problem = facts(pair.expected), set[Fact](), ""
     for message in split_batch(pair.message).messages:
         try:
-            said |= facts(to_bundle(convert(parse(message), plan(), Context(interface="pairs"))))
+            said |= facts(to_bundle(convert(parse(message), plan(message=True), Context(interface="pairs", received_at=RECEIVED))))
         except Problem as one:
             problem = one.text
     there = found(expected, said)

@@ -149,13 +149,14 @@ def convert(
     files: Files,
     explain: Annotated[bool, typer.Option("--explain", help="Show rule by rule what became what, and what was left over.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line a message.")] = False,
+    transaction: Annotated[bool, typer.Option("--transaction", help="Only what the program would store, as a transaction.")] = False,
     site: Site = None,
     interface: Annotated[str, typer.Option(help="Interface of the site as which the messages are read.")] = "mllp",
 ) -> None:
     """Turn HL7 v2 messages, one or a batch a file, into FHIR Bundles, without a server; a bad one is told and does not stop the others."""
     from penstock.workbench.convert import TELLS, Bench, tell_each
 
-    bench, tell = Bench.of(read_settings(site=site), interface), TELLS[explain, as_json]
+    bench, tell = Bench.of(read_settings(site=site), interface, message=not transaction), TELLS[explain, as_json]
     failed = False
     for file in files:
         for told in tell_each(_bytes_of(file), bench, tell):

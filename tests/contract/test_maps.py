@@ -14,11 +14,20 @@ from penstock.convert.compiler import build
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import parse
 
-OWN = ("errata", "decisions", "structures")
+OWN = ("errata", "decisions", "structures", "message")
 
 
-def test_every_supported_structure_compiles() -> None:
-    assert set(convert.plan().structures) == set(STRUCTURES)
+@pytest.mark.parametrize("message", [False, True])
+def test_every_supported_structure_compiles(message: bool) -> None:
+    assert set(convert.plan(message=message).structures) == set(STRUCTURES)
+
+
+def test_what_tells_of_the_message_is_made_only_when_it_is_asked_for() -> None:
+    message = parse(b"MSH|^~\\&|A|B|||20250101||ADT^A01|1|P|2.5\rEVN||20250101\rPID|1||7^^^X^MR||Doe^Ann||19800101\rPV1|1|I")
+    about = {"Bundle", "MessageHeader", "Provenance", "Organization"}
+    for asked in (False, True):
+        made = {one["resourceType"] for one in convert.convert(message, convert.plan(message=asked), Context()).resources}
+        assert made & about == (about if asked else set())
 
 
 def test_every_trigger_leads_to_a_compiled_structure() -> None:

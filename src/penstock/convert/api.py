@@ -28,13 +28,16 @@ STRUCTURES = tuple(sorted(set(triggers().values())))
 
 
 @cache
-def _plan(overlay: tuple[Row, ...]) -> Plan:
-    return build(STRUCTURES, overlay)
+def _plan(overlay: tuple[Row, ...], message: bool) -> Plan:
+    return build(STRUCTURES, overlay, message=message)
 
 
-def plan(overlay: Sequence[Row] = ()) -> Plan:
-    """All supported structures, compiled once for each overlay. Bad rows are raised together as an ExceptionGroup of Problems."""
-    return _plan(tuple(overlay))
+def plan(overlay: Sequence[Row] = (), *, message: bool = False) -> Plan:
+    """All supported structures, compiled once for each overlay. Bad rows are raised together as an ExceptionGroup of Problems.
+
+    With `message` it also makes what tells of the message itself and is not stored: MessageHeader, Provenance, assigners of identifiers.
+    """
+    return _plan(tuple(overlay), message)
 
 
 def structure_of(message: Message, plan: Plan) -> Structure:
@@ -59,7 +62,7 @@ def explain(message: Message, plan: Plan, context: Context) -> list[Explained]:
 
 
 def to_bundle(converted: Converted) -> Resource:
-    """A transaction Bundle of the resources: each is put under its id."""
+    """A transaction Bundle of the resources: each is put under its id. Where the plan told of the message, a message Bundle of all."""
     entries = [
         {
             "fullUrl": f"{one['resourceType']}/{one['id']}",
@@ -67,5 +70,11 @@ def to_bundle(converted: Converted) -> Resource:
             "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"},
         }
         for one in converted.resources
+        if one["resourceType"] != "Bundle"
     ]
-    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    envelope = next((one for one in converted.resources if one["resourceType"] == "Bundle"), None)
+    if envelope is None:
+        return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    for entry in entries:
+        del entry["request"]
+    return {**envelope, "entry": entries}

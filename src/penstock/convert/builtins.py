@@ -10,6 +10,7 @@ import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from penstock.convert import codes
 from penstock.convert.primitives import decimal, string
 from penstock.convert.rows import table
 from penstock.convert.run import Resource, Run, pick
@@ -40,6 +41,34 @@ def plain_authority(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]
     """A namespace alone (EI.2, FC.1) as the system of an identifier."""
     text, leaf = run.leaf(raw, src)
     return run.codes.authority([text], run.context.authorities), leaf
+
+
+def endpoint(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """HD as the address of an application: its universal id as a URI; a namespace alone is no address."""
+    parts = [run.text(part) if part != NULL else "" for part in raw.split(delim)]
+    kind, uid = pick(parts, 3).upper(), pick(parts, 2)
+    known = codes.universal(uid)
+    return known or (f"urn:dns:{uid}" if kind == "DNS" and uid and not any(c.isspace() for c in uid) else ""), f"{src}.2"
+
+
+def universal(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """A universal id as the URI that it is (an OID becomes `urn:oid:`); what is none stays as it is."""
+    text, leaf = run.leaf(raw, src)
+    return codes.universal(text) or text, leaf
+
+
+def rfc3986(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """The system of an identifier whose value is a URI (R4 datatypes.html#identifier); "" for any other value."""
+    text, leaf = run.leaf(raw, src)
+    return "urn:ietf:rfc:3986" if codes.universal(text) else "", leaf
+
+
+def policy(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """MSG as the canonical name of HL7's map for that message structure."""
+    parts = [run.text(part) for part in raw.split(delim)]
+    name = pick(parts, 3) or "_".join(filter(None, parts[:2]))
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"http://hl7.org/fhir/uv/v2mappings/message-{plain}-to-bundle" if plain else "", src
 
 
 def system(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
@@ -223,9 +252,13 @@ def reference_range(run: Run, me: int, raw: str, delim: str, out: Resource, at: 
 
 BUILTINS: dict[str, Builtin] = {
     "@authority": Builtin(authority, "value"),
+    "@endpoint": Builtin(endpoint, "value"),
     "@first": Builtin(first, "value"),
     "@namespace": Builtin(plain_authority, "value"),
+    "@policy": Builtin(policy, "value"),
+    "@rfc3986": Builtin(rfc3986, "value"),
     "@system": Builtin(system, "value"),
+    "@universal": Builtin(universal, "value"),
     "@lines": Builtin(lines, "lines"),
     "@location": Builtin(location, "resource", "Location"),
     "@name": Builtin(name, "value"),

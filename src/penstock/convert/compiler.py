@@ -16,7 +16,7 @@ from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.message_rows import first_labels, grouped, part_of, pointed, reference
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.remainder import remember_fields
-from penstock.convert.rows import Row, Tables, normal
+from penstock.convert.rows import EVERY, Row, Tables, normal
 from penstock.convert.rule import Links, Rule, Using, read_rule, spell
 from penstock.convert.run import NEVER, pick, piece
 from penstock.convert.sources import Here
@@ -49,7 +49,7 @@ RUNTIME: dict[str, Any] = {
 class Compiler:
     """Compiles maps on demand: a segment map pulls in the data type maps and code tables that its rows name."""
 
-    def __init__(self, tables: Tables, codes: Codes, witness: Callable[[str], None] | None = None) -> None:
+    def __init__(self, tables: Tables, codes: Codes, witness: Callable[[str], None] | None = None, *, message: bool = False) -> None:
         self.tables, self.codes, self.witness = tables, codes, witness is not None
         self.datatypes = {normal(name): name for name in tables.datatypes}
         self.usings: dict[str, Using | None] = {}
@@ -57,7 +57,9 @@ class Compiler:
         self.compiled: set[str] = set()
         self.sources: dict[str, str] = {}
         self.problems: list[Problem] = []
-        self.excluded = {row["type"]: row["reason"] for row in rows.table("decisions", "resources") if row["stored"] == "no"}
+        self.about = frozenset(row["type"] for row in rows.table("decisions", "resources") if row["stored"] == "message")
+        never = frozenset(row["type"] for row in rows.table("decisions", "resources") if row["stored"] == "no")
+        self.excluded = never if message else never | self.about
         self.functions = {normal(row["map"]): row["function"] for row in rows.table("decisions", "functions")}
         self.links = Links(self.using, self.vocabulary)
 
@@ -165,6 +167,7 @@ class Compiler:
 
     def structure(self, name: str) -> Structure:
         root = tree(name, self.tables.messages[name])
+        self.told(root)
         labels = first_labels(root)
         steps: dict[int, tuple[Step, ...]] = {}
         checks: dict[int, Check] = {}
@@ -192,6 +195,16 @@ class Compiler:
         except Problem as problem:
             self.problems.append(problem)
             return {}
+
+    def told(self, root: Node) -> None:
+        """What tells of the message itself is said once for every structure (the map `*`), in place of the structure's own rows."""
+        every: dict[str, list[Row]] = {}
+        for row in self.tables.messages.get(EVERY, ()):
+            every.setdefault(row.source.rpartition(".")[2], []).append(row)
+        if every:
+            for node in walk(root):
+                own = [row for row in node.rows if not row.target or paths.target(row.target).type not in self.about]
+                node.rows = own if node.group else [*own, *every.get(node.name, ())]
 
     def step(self, row: Row, node: Node, labels: Mapping[str, str], creators: set[tuple[str, str]]) -> Step | None:
         if not row.target or row.condition.upper().removeprefix("IF ").strip() == "NEVER":
@@ -269,17 +282,25 @@ def type_names() -> Mapping[str, str]:
 
 
 @cache
-def tables() -> Tables:
-    return rows.collect()
+def tables(message: bool = False) -> Tables:
+    return rows.collect(message=message)
 
 
-def build(names: Sequence[str], overlay: Sequence[Row] = (), *, strict: bool = True, witness: Callable[[str], None] | None = None) -> Plan:
+def build(
+    names: Sequence[str],
+    overlay: Sequence[Row] = (),
+    *,
+    strict: bool = True,
+    message: bool = False,
+    witness: Callable[[str], None] | None = None,
+) -> Plan:
     """Compile these structures. With `strict` any bad row stops the program; all of them are in the group that is raised.
 
-    A `witness` is told the id of each row that fires in a segment map or a data type map, for coverage.
+    With `message` what tells of the message itself is made too. A `witness` is told the id of each row that fires in a segment map
+    or a data type map, for coverage.
     """
-    all_rows = rows.collect(overlay) if overlay else tables()
-    compiler = Compiler(all_rows, shipped_codes(), witness)
+    all_rows = rows.collect(overlay, message=message) if overlay else tables(message)
+    compiler = Compiler(all_rows, shipped_codes(), witness, message=message)
     structures: dict[str, Structure] = {}
     for name in names:
         if name not in all_rows.messages:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from penstock.convert.grammar import Move
 
 
+#: values of defaults: the time at which the message was received; the extension that says why a primitive is not there
+RECEIVED, ABSENT = "@received", "@absent"
+DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+
 class Default(NamedTuple):
     """What R4 requires and no field said: `path` below the type, `value`, or another element of the resource (`=code`)."""
 
@@ -80,12 +85,17 @@ def fill(run: Run, instance: Instance, node: Resource, default: Default, at: str
         for place, child in enumerate(children if isinstance(children, list) else [children] if children else []):
             fill(run, instance, child, default, f"{at}{name}[{place}]." if isinstance(children, list) else f"{at}{name}.", names[1:])
         return
-    if node.get(name):
+    if node.get(name) or node.get(f"_{name}"):
         return
-    value = instance.body.get(default.copy) if default.copy else default.value
+    value, place = instance.body.get(default.copy) if default.copy else default.value, name
+    if value == RECEIVED:
+        value = run.context.received_at.isoformat() if run.context.received_at else ABSENT
+    if value == ABSENT:
+        value, name, place = {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}, f"_{name}", f"{name}.extension[0]"
     if value:
         node[name] = value
-        run.lineage.append((instance.number, at + name, f"default:{instance.type}.{'.'.join(default.names)}", instance.source))
+        place = f"{place}[0]" if isinstance(value, list) else place
+        run.lineage.append((instance.number, at + place, f"default:{instance.type}.{'.'.join(default.names)}", instance.source))
 
 
 def cleaned(node: Any) -> Any:

@@ -180,6 +180,11 @@ def of_patient(identities: Identities, instance: Instance) -> str:
     return f"{who}|{code}|{text}" if code or text else ""
 
 
+def of_message(identities: Identities, instance: Instance) -> str:
+    """What tells of the message itself is known by the message and its place there."""
+    return ""
+
+
 KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Patient": patient,
     "Encounter": encounter,
@@ -192,6 +197,9 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "RelatedPerson": of_patient,
     "Coverage": of_patient,
     "Procedure": of_patient,
+    "Bundle": of_message,
+    "MessageHeader": of_message,
+    "Provenance": of_message,
 }
 #: parents before those whose keys name them
 PARENTS = ("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport")

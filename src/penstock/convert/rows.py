@@ -18,6 +18,10 @@ from typing import NamedTuple
 from penstock.errors import Problem
 
 LAYERS = ("ig", "errata", "decisions", "structures")
+#: a further layer, only where the message itself is told as well (`plan(message=True)`)
+MESSAGE = "message"
+#: the map of the rows that stand in every message structure
+EVERY = "*"
 KINDS = ("segments", "datatypes", "messages")
 AFTER = "after "
 #: v2 data types of fields that name a concept
@@ -82,20 +86,21 @@ def kind_of(name: str, row: Row) -> str:
 
 
 @cache
-def shipped() -> tuple[tuple[str, Row], ...]:
-    """Every row of the four layers that the package ships, with its kind, in the order of the layers."""
-    return tuple((kind_of(name, row), row) for layer in LAYERS for name, text in texts(layer) if is_map(text) for row in read_rows(text))
+def shipped(message: bool = False) -> tuple[tuple[str, Row], ...]:
+    """Every row of the layers that the package ships, with its kind, in the order of the layers."""
+    layers = (*LAYERS, MESSAGE) if message else LAYERS
+    return tuple((kind_of(name, row), row) for layer in layers for name, text in texts(layer) if is_map(text) for row in read_rows(text))
 
 
 def is_map(text: str) -> bool:
     return text.startswith("rule,")
 
 
-def collect(overlay: Sequence[Row] = ()) -> Tables:
+def collect(overlay: Sequence[Row] = (), *, message: bool = False) -> Tables:
     """Lay the layers over each other, the site's rows last."""
     known: dict[str, tuple[str, Row]] = {}
     digest = hashlib.sha256()
-    for kind, row in (*shipped(), *((overlay_kind(row), row) for row in overlay)):
+    for kind, row in (*shipped(message), *((overlay_kind(row), row) for row in overlay)):
         lay(known, kind, row)
         digest.update("\x1f".join(row).encode())
     for name, text in (*texts("codes"), *texts("ig")):

@@ -23,10 +23,13 @@ class Bench(NamedTuple):
     channel: Channel
 
     @classmethod
-    def of(cls, settings: Settings, interface: str = "mllp") -> Self:
-        """The bench of the site that the settings name; Problems or an ExceptionGroup of them where it is not in order."""
+    def of(cls, settings: Settings, interface: str = "mllp", *, message: bool = False) -> Self:
+        """The bench of the site that the settings name; Problems or an ExceptionGroup of them where it is not in order.
+
+        With ``message`` it makes what tells of the message as well, which the program does not store.
+        """
         site = load_site(settings.site, zone=settings.zone)
-        return cls(plan(site.overlay), site.channel(interface))
+        return cls(plan(site.overlay, message=message), site.channel(interface))
 
     def read(self, raw: bytes) -> Message:
         interface = self.channel.interface

@@ -101,6 +101,15 @@ def test_convert_prints_a_bundle(run: Run, tmp_path: Path) -> None:
     assert {entry["resource"]["resourceType"] for entry in bundle["entry"]} >= {"Patient", "Encounter"}
 
 
+def test_convert_tells_of_the_message_itself_unless_asked_for_what_is_stored(run: Run) -> None:
+    told, stored = (json.loads(run("convert", "--json", *flags, "-", stdin=GOOD).out) for flags in ((), ("--transaction",)))
+    assert (told["type"], told["entry"][0]["resource"]["resourceType"]) == ("message", "MessageHeader")
+    assert not any("request" in entry for entry in told["entry"])
+    assert stored["type"] == "transaction" and all(entry["request"]["method"] == "PUT" for entry in stored["entry"])
+    kinds = [{entry["resource"]["resourceType"] for entry in bundle["entry"]} for bundle in (told, stored)]
+    assert kinds[0] - kinds[1] == {"MessageHeader", "Provenance", "Organization", "Device"}
+
+
 def test_convert_reads_standard_input_and_prints_a_line_a_message(run: Run) -> None:
     shown = run("convert", "--json", "-", stdin=GOOD + SAMPLES["02_admission_northgate.hl7"])
     assert [json.loads(line)["resourceType"] for line in shown.out.splitlines()] == ["Bundle", "Bundle"]

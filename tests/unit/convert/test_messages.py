@@ -1,8 +1,12 @@
-"""Our own messages, each with the facts that it must become: `messages/<name>.hl7` and `messages/<name>.facts`."""
+"""Our own messages, each with the facts that it must become: `messages/<name>.hl7` and `messages/<name>.facts`.
+
+Of those called `told-…` what tells of the message itself is made as well.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +18,13 @@ from penstock.formats.fhir import validate
 from penstock.formats.hl7v2 import parse
 
 FOLDER = Path(__file__).parent / "messages"
+RECEIVED = datetime(2025, 4, 14, tzinfo=UTC)
 NAMES = sorted(path.stem for path in FOLDER.glob("*.facts"))
 
 
 def converted(name: str) -> Converted:
-    return convert.convert(parse((FOLDER / f"{name}.hl7").read_bytes()), convert.plan(), Context(interface="test"))
+    plan, context = convert.plan(message=name.startswith("told-")), Context(interface="test", received_at=RECEIVED)
+    return convert.convert(parse((FOLDER / f"{name}.hl7").read_bytes()), plan, context)
 
 
 def flat(node: Any, at: str) -> list[tuple[str, str]]:
