@@ -85,17 +85,17 @@ def fill(run: Run, instance: Instance, node: Resource, default: Default, at: str
         for place, child in enumerate(children if isinstance(children, list) else [children] if children else []):
             fill(run, instance, child, default, f"{at}{name}[{place}]." if isinstance(children, list) else f"{at}{name}.", names[1:])
         return
-    if node.get(name) or node.get(f"_{name}"):
+    if node.get(name):
         return
-    value, place = instance.body.get(default.copy) if default.copy else default.value, name
+    value, where = instance.body.get(default.copy) if default.copy else default.value, name
     if value == RECEIVED:
         value = run.context.received_at.isoformat() if run.context.received_at else ABSENT
     if value == ABSENT:
-        value, name, place = {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}, f"_{name}", f"{name}.extension[0]"
+        value, name, where = {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}, f"_{name}", f"{name}.extension[0]"
     if value:
         node[name] = value
-        place = f"{place}[0]" if isinstance(value, list) else place
-        run.lineage.append((instance.number, at + place, f"default:{instance.type}.{'.'.join(default.names)}", instance.source))
+        where = f"{where}[0]" if isinstance(value, list) else where
+        run.lineage.append((instance.number, at + where, f"default:{instance.type}.{'.'.join(default.names)}", instance.source))
 
 
 def cleaned(node: Any) -> Any:
