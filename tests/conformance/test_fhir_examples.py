@@ -36,12 +36,13 @@ WRONG_WHOLE = WRONG | {
     "Bundle-10bb101f-a121-4264-a920-67be9cb82c74.json": "the fullUrl of an entry has another id than its resource",
     "Bundle-3a0707d3-549e-4467-b8b8-5a2ab3800efe.json": "the fullUrl of an entry has another id than its resource",
     "Bundle-lri-example.json": "fullUrls with other ids than their resources",
+    "Observation-f202.json": "a body temperature without the time that every vital sign has",
     "Bundle-hla-1.json": "a part of an extension, uri, that its definition calls url",
 }
 US_CORE_PATIENT = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"
 #: May only rise.
 PASSING = 800
-PASSING_WHOLE = 792
+PASSING_WHOLE = 791
 #: Examples in the packages of US Core that break what they illustrate: fullUrls with other ids than their resources, a hash that is no
 #: base64, a unit outside of the value set that the profile requires.
 WRONG_US_CORE = {

@@ -70,15 +70,15 @@ def _invalid(outcome: Json | None) -> bool | None:
 
 
 def _read(name: str, files: dict[str, bytes]) -> Json | None:
-    """A definition that a case loads; one that is not in the archive, or is no FHIR, is not known."""
+    """A definition that a case loads; one that is not in the archive, or is no FHIR, is not known. It is not judged: any order will do."""
     try:
-        return decode(name, files[name]) if name in files else None
+        return decode(name, files[name], ordered=False) if name in files else None
     except Problem:
         return None
 
 
-def decode(name: str, content: bytes) -> Json:
-    return fhir_xml.decode(content) if name.endswith(".xml") else fhir_json.decode(content)
+def decode(name: str, content: bytes, *, ordered: bool = True) -> Json:
+    return fhir_xml.decode(content, ordered=ordered) if name.endswith(".xml") else fhir_json.decode(content)
 
 
 def judge(case: Case, files: dict[str, bytes], resolve: Callable[[str], Json | None]) -> list[Issue]:
@@ -89,11 +89,23 @@ def judge(case: Case, files: dict[str, bytes], resolve: Callable[[str], Json | N
         return [Issue("error", problem.code, problem.text, problem.at)]
     shelf = Shelf(definition for name in case.definitions if (definition := _read(name, files)) is not None)
     validator = Validator(shelf, Terminology(shelf), resolve=resolve)
-    profiles = (decode(case.profile, files[case.profile])["url"],) if case.profile else ()
+    profiles = (decode(case.profile, files[case.profile], ordered=False)["url"],) if case.profile else ()
     domains = (*EXAMPLE_DOMAINS, *((case.settings["allowed-extension-domain"],) if "allowed-extension-domain" in case.settings else ()))
     markup = "error" if case.settings.get("security-checks") else ""
     policy = Policy("error", "error", () if case.settings.get("examples") is False else domains, markup, "error")
-    return validator.check(resource, profiles, policy=policy, now=NOW)
+    issues = validator.check(resource, profiles, policy=policy, now=NOW)
+    for entry, profile in _entries(resource, case.settings.get("bundle-param")):
+        issues += validator.check(entry, [profile], policy=policy, now=NOW)
+    return issues
+
+
+def _entries(bundle: Json, asked: Json | None) -> list[tuple[Json, str]]:
+    """The entry of a Bundle that a case also asks to be validated against a profile: ``Patient:0`` is the first Patient."""
+    if asked is None:
+        return []
+    type, _, number = asked["rule"].partition(":")
+    entries = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == type]
+    return [(entries[int(number)], asked["profile"])]
 
 
 def resolver(files: dict[str, bytes]) -> Callable[[str], Json | None]:

@@ -1,4 +1,4 @@
-"""Countries (ISO 3166) and currencies (ISO 4217): code systems of others that are known in part.
+"""Countries (ISO 3166) and currencies (ISO 4217): code systems of others that are known in part; and how codes of some others are written.
 
 Countries of two letters are those that R4 lists. A code that is not listed may exist, unless it is not written as such a code is.
 """
@@ -15,6 +15,11 @@ from penstock.terminology.published import published
 COUNTRIES = "urn:iso:std:iso:3166"
 CURRENCIES = "urn:iso:std:iso:4217"
 
+#: Code systems that are not here, to how each of their codes is written.
+_WRITTEN: dict[str, re.Pattern[str]] = {
+    "urn:iso:std:iso:3166:-2": re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}"),
+    "http://unstats.un.org/unsd/methods/m49/m49.htm": re.compile(r"[0-9]{3}"),
+}
 _COUNTRY = re.compile(r"[A-Z]{2,3}|[0-9]{3}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 #: ISO 4217, alphabetic codes, with those that were in use when R4 was published.
@@ -31,6 +36,12 @@ _CURRENCIES = (
 def listed(url: str) -> CodeSystem | None:
     """The system as far as it is listed; None for any other."""
     return _systems().get(url)
+
+
+def may_be(url: str, code: str) -> bool:
+    """Whether a code may be one of a system that is not here: false where it is not written as that system writes its codes."""
+    written = _WRITTEN.get(url)
+    return written is None or written.fullmatch(code) is not None
 
 
 @cache

@@ -76,7 +76,7 @@ class Terminology:
         answers = [found.has(url, code) for url in dict.fromkeys(each.url for each in clauses if each.url)]
         if True in answers:
             return True
-        return None if None in answers or any(each.lacks is not None for each in clauses) else False
+        return None if None in answers or any(each.lacks is not None and not each.url for each in clauses) else False
 
     def shows(self, coding: Json, language: str | None = None) -> bool | None:
         """Whether the display of a coding is one that its code has, whatever its case and spaces.

@@ -14,6 +14,7 @@ from penstock.terminology.codesystem import CodeSystem, canonical
 from penstock.terminology.concept import Json
 from penstock.terminology.filters import Test
 from penstock.terminology.grammar import Grammar
+from penstock.terminology.lists import may_be
 
 System = CodeSystem | Grammar
 Has = Callable[[str, str], bool | None]
@@ -56,7 +57,7 @@ class Clause:
 
     def _own_unknown(self, code: str) -> bool | None:
         """About a code that its system does not have: there is none, or we do not hold the whole system."""
-        if self.system is not None and not self.system.may_have(code):
+        if not (may_be(self.url, code) if self.system is None else self.system.may_have(code)):
             return False
         return True if self.listed is not None and not self.tests else None
 

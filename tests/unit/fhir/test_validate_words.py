@@ -290,6 +290,54 @@ def test_a_reference_of_a_composition_means_one_entry() -> None:
     assert found(document(composition(), *two)) == [("document", "Bundle.entry[0].resource.author[0]")]
 
 
+def vital(*codes: str, **more: Any) -> Json:
+    category = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}]
+    codings = [{"system": "http://loinc.org", "code": code} for code in codes]
+    shared = {"status": "final", "category": category, "subject": {"reference": "Patient/1"}, "effectiveDateTime": "2020-01-01"}
+    return {"resourceType": "Observation", "code": {"coding": codings}, **shared, **more}
+
+
+def quantity(value: int, unit: str) -> Json:
+    return {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
+
+
+def pressure(*codes: str) -> list[Json]:
+    return [
+        {"code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "valueQuantity": quantity(100, "mm[Hg]")} for code in codes
+    ]
+
+
+def test_a_vital_sign_follows_its_profile_whether_or_not_it_says_so() -> None:
+    warm = vital("8310-5", valueQuantity=quantity(37, "Cel"))
+    assert found(warm) == []
+    assert found({name: value for name, value in warm.items() if name != "effectiveDateTime"}) == [("min", "Observation.effective")]
+    assert found(vital("8310-5", valueQuantity=quantity(37, "K"))) == [("binding", "Observation.value.code")]
+    assert found(vital("8329-5", valueQuantity=quantity(310, "K"))) == []
+    assert found(vital("8329-5", "8310-5", valueQuantity=quantity(310, "K"))) == [("binding", "Observation.value.code")]
+
+
+def test_a_blood_pressure_has_both_of_its_components() -> None:
+    assert found(vital("85354-9", component=pressure("8480-6", "8462-4"))) == []
+    assert found(vital("85354-9", component=pressure("8462-4", "8480-6"))) == []
+    assert set(found(vital("85354-9", component=pressure("8480-6")))) == {("min", "Observation.component")}
+
+
+def test_units_of_parts_of_a_vital_sign_are_no_closed_set() -> None:
+    flow = {"code": {"coding": [{"system": "http://loinc.org", "code": "3151-8"}]}, "valueQuantity": quantity(2, "L/min")}
+    with_flow = vital("2708-6", valueQuantity=quantity(98, "%"), component=[flow])
+    assert found(with_flow) == []
+    assert ("binding", "Observation.component[0].value") in found(with_flow, severity="warning")
+
+
+def test_errors_are_told_before_warnings_when_there_are_too_many() -> None:
+    many = [entry("Patient", str(number)) for number in range(150)]
+    many.append(entry("Patient", "150", contact=[{"gender": "male"}]))
+    shelf = Shelf()
+    issues = Validator(shelf, Terminology(shelf)).check(bundle("collection", *many))
+    assert len(issues) == 100
+    assert [(issue.rule, issue.at) for issue in issues if issue.severity == "error"] == [("pat-1", "Bundle.entry[150].resource.contact[0]")]
+
+
 MEASURE = "http://m.example/Measure/1"
 
 

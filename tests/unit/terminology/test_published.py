@@ -64,3 +64,20 @@ def test_the_value_sets_of_r4_can_be_listed_unless_others_publish_their_codes() 
 )
 def test_the_codes_of_r4_are_known(value_set: str, system: str, code: str, answer: bool | None) -> None:
     assert terminology().member(value_set, system, code) is answer
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "member"),
+    [
+        (None, "AU", True),
+        (None, "Australia", False),
+        ("urn:iso:std:iso:3166:-2", "AU-NSW", None),
+        ("urn:iso:std:iso:3166:-2", "NSW", False),
+        ("http://unstats.un.org/unsd/methods/m49/m49.htm", "009", None),
+        ("http://unstats.un.org/unsd/methods/m49/m49.htm", "Oceania", False),
+    ],
+)
+def test_a_code_that_is_not_written_as_its_system_writes_codes_is_none_though_the_system_is_not_here(
+    system: str | None, code: str, member: bool | None
+) -> None:
+    assert terminology().member("http://hl7.org/fhir/ValueSet/jurisdiction", system, code) is member

@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable
 
 from penstock.formats.fhir.definitions import r4
-from penstock.formats.fhir.validate import bundles, measures, questionnaires, structures
+from penstock.formats.fhir.validate import bundles, measures, questionnaires, structures, vitals
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.items import Item
 from penstock.formats.fhir.validate.profile.apply import World
@@ -52,6 +52,7 @@ SPECIAL: dict[str, Check] = {
     "Bundle": bundles.check,
     "Coding": coding,
     "MeasureReport": measures.check,
+    "Observation": vitals.check,
     "Questionnaire": questionnaires.check_questionnaire,
     "QuestionnaireResponse": questionnaires.check_response,
     "Reference": reference,

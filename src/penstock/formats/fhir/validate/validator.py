@@ -11,6 +11,7 @@ from penstock.errors import Problem
 from penstock.formats.fhir.canonical import Canonicals
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.fhir.validate.base import MOST, check
+from penstock.formats.fhir.validate.errata import eased
 from penstock.formats.fhir.validate.issue import Issue
 from penstock.formats.fhir.validate.policy import Policy
 from penstock.formats.fhir.validate.profile.build import compile_profile
@@ -81,20 +82,21 @@ class Validator:
             return found
         run = Run(self, resource, policy or Policy(), now, resolve)
         found += run.everything(tuple(profiles))
-        return _distinct(found)[:MOST]
+        return _worst(_distinct(found))
 
     def follow(
         self, resource: Resource, profiles: Iterable[str], *, policy: Policy | None = None, now: datetime | None = None
     ) -> list[Issue]:
         """What profiles say of a resource that is known to be right otherwise; one of these that is not known is an error."""
-        return Run(self, resource, policy or Policy(), now).profiles(tuple(profiles))[:MOST]
+        return _worst(Run(self, resource, policy or Policy(), now).profiles(tuple(profiles)))
 
     def definition(self, url: str) -> Resource | None:
         """A StructureDefinition by its URL, those of R4 itself included."""
         self._refresh()
         if url not in self._definitions:
             found = self.canonicals.find("StructureDefinition", url)
-            self._definitions[url] = found if found is not None else r4().profiles.get(url.partition("|")[0])
+            own = r4().profiles.get(url.partition("|")[0]) if found is None else None
+            self._definitions[url] = found if own is None else eased(own)
         return self._definitions[url]
 
     def profile(self, url: str) -> Profile | None:
@@ -138,3 +140,11 @@ def _distinct(issues: list[Issue]) -> list[Issue]:
     """Each rule of an element once at each place, whoever asks for it: the first to say it is R4, then the profiles in order."""
     told = {(issue.at, issue.rule or issue.text, issue.severity, issue.element): issue for issue in reversed(issues)}
     return list(told.values())[::-1]
+
+
+def _worst(issues: list[Issue]) -> list[Issue]:
+    """As many as are told, errors before others, in the order in which they were found."""
+    if len(issues) <= MOST:
+        return issues
+    kept = sorted(range(len(issues)), key=lambda number: issues[number].severity != "error")[:MOST]
+    return [issues[number] for number in sorted(kept)]

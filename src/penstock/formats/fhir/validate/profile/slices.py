@@ -75,7 +75,7 @@ class Slicer:
         if kind == "extension":
             return [each for each in _named(place, "extension") if any(url.partition("|")[0] == name for url in each.profiles())]
         if name in place.children:
-            return [place.children[name]]
+            return [place.children[name], *_needed(place.children[name])]
         return [root.children[name] for url in place.profiles() if (root := self._root(url)) and name in root.children]
 
     def _root(self, url: str) -> Raw | None:
@@ -89,8 +89,7 @@ class Slicer:
         """What an element says of values at or below it; None when it says nothing."""
         tests = list(self._own(place))
         for child in place.children.values():
-            needed = [slice for slice in child.slices.values() if slice.element.get("min", 0) or slice.path.endswith("[x]")]
-            tests += [_some(child.stem, inner) for each in (child, *needed) if (inner := self._criterion(each)) is not None]
+            tests += [_some(child.stem, inner) for each in (child, *_needed(child)) if (inner := self._criterion(each)) is not None]
         if not tests:
             roots = [root for url in place.profiles() if (root := self._root(url))]
             tests = [inner for root in roots if (inner := self._criterion(root)) is not None]
@@ -127,6 +126,11 @@ def _types(places: list[Raw]) -> frozenset[str]:
 def _short(place: Raw) -> str:
     """``Observation.valueQuantity`` for the slice ``valueQuantity`` of ``Observation.value[x]``."""
     return f"{place.path.rpartition('.')[0]}.{place.slice}"
+
+
+def _needed(place: Raw) -> list[Raw]:
+    """The slices of an element that must be there, or that say what one of its types is like."""
+    return [slice for slice in place.slices.values() if slice.element.get("min", 0) or slice.path.endswith("[x]")]
 
 
 def _named(place: Raw, stem: str) -> list[Raw]:
