@@ -32,7 +32,7 @@ def coverage(messages: Iterable[bytes], structures: Sequence[str] = STRUCTURES) 
     plan = build(structures, strict=False, message=True, witness=fired.add)
     for data in messages:
         message = parse(data)
-        _, _, _, pending = run_plan(message, structure_of(message, plan), plan, Context(interface="test"))
+        _, _, pending = run_plan(message, structure_of(message, plan), plan, Context(interface="test"))
         fired |= {one.step.rule for one in pending}
     return plan.rules, fired
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.convert.codes import Codes
-from penstock.convert.grammar import Grammar
+from penstock.convert.grammar import Grammar, Label
 from penstock.convert.rows import Tables
 from penstock.convert.run import Memories, Run
 from penstock.errors import Problem
 
 Fill = Callable[..., None]
-#: resource type and label
-Label = tuple[str, str]
 Check = Callable[[Run, list[str], int], tuple[bool, ...]]
 #: the label of a part that means all of them
 EVERY = "all"

@@ -236,7 +236,7 @@ class Compiler:
         emitter = emit.Emitter("check", "", segment)
         here = Here(segment, 0)
         tests = [emitter.hoisted(sources.condition(conditions.parse(step.condition), here)) or "True" for step in steps]
-        lines = ["def check(run, fields, at_segment):", *emitter.reads(), f"    return ({', '.join(tests)},)"]
+        lines = ["def check(run, fields, at_segment):", *emitter.reads(emitter.shared), f"    return ({', '.join(tests)},)"]
         scope: dict[str, Any] = {}
         exec(compile("\n".join(lines), f"<conditions of {segment}>", "exec"), self.module, scope)  # noqa: S102 - made of our rows
         found: Check = scope["check"]

@@ -47,6 +47,8 @@ class Emitter:
         self.slots: dict[str, str] = {}
         self.retold = False
         self.recoded = False
+        #: the lines of the fields that are left out where a segment is remembered
+        self.once = range(0)
 
     def add(self, line: str) -> None:
         self.lines.append("    " * self.depth + line)
@@ -85,11 +87,12 @@ class Emitter:
         for rule in rules:
             if not rule.number:
                 self.unsourced(rule)
+        rare = self.rare()
         return "\n".join(
             (
-                *([f"{self.name}_TEXTS = itemgetter({', '.join(map(str, steady.numbers))})"] if steady is not None else []),
+                *(steady.constants(self.name) if steady is not None else ()),
                 self.head(),
-                *self.reads(),
+                *self.reads({text: name for text, name in self.shared.items() if text not in rare}),
                 *([f"    told = run.told({self.name!r}, {self.segment!r})"] if self.retold else []),
                 *([f"    codes = run.coded({self.name!r})"] if self.recoded else []),
                 *(f"    {name} = None" for name in self.slots.values()),
@@ -111,7 +114,7 @@ class Emitter:
         """The fields that depend on codes alone, in one step where a message has said the same before."""
         self.recoded = True
         more = "".join(f", {self.hoisted(test)}" for test in steady.tests)
-        texts = f"{self.name}_TEXTS(fields if size > {max(steady.numbers)} else fields + {[''] * (max(steady.numbers) + 1)})"
+        texts = f"{self.name}_TEXTS(fields if size > {max(steady.numbers)} else fields + {self.name}_NONE)"
         self.add("alone = len(out) == 1")
         self.add(f"whole = ({texts}{more or ','})")
         self.add("said = codes.get(whole) if alone else None")
@@ -121,14 +124,24 @@ class Emitter:
         self.add("else:")
         self.depth += 1
         self.add("begun_all = run.extent() if said is not None else None")
+        first = len(self.lines)
         self.fields({number: fields[number] for number in steady.numbers}, rules)
         texts = f"[raw if number in {set(steady.numbers)} else '' for number, raw in enumerate(fields)]"
         self.add(f"if begun_all: remember_fields(run, codes, whole, begun_all, {steady.names!r}, me, out, sid, {texts})")
         self.add("elif alone: codes[whole] = ()")
         self.depth -= 1
+        self.once = range(first, len(self.lines))
 
-    def reads(self) -> list[str]:
-        return [f"    {name} = {guarded(text)}" for text, name in self.shared.items()]
+    def rare(self) -> dict[str, str]:
+        """What only the fields of a segment that is not remembered read is read there."""
+        elsewhere = "\n".join(line for place, line in enumerate(self.lines) if place not in self.once)
+        found = {text: name for text, name in self.shared.items() if not re.search(rf"\b{name}\b", elsewhere)}
+        if self.once:
+            self.lines[self.once.start : self.once.start] = ["    " + line for line in self.reads(found)]
+        return found if self.once else {}
+
+    def reads(self, shared: Mapping[str, str]) -> list[str]:
+        return [f"    {name} = {guarded(text)}" for text, name in shared.items()]
 
     def hoisted(self, test: str) -> str:
         """Reads of other fields or components are done once, at the top of the function."""

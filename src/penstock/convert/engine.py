@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from penstock.convert.compiled import Label, Part, Plan, Reference, Step, Structure
+from penstock.convert.compiled import Part, Plan, Reference, Step, Structure
 from penstock.convert.finish import Finish
-from penstock.convert.grammar import Cursor, Move
+from penstock.convert.grammar import Cursor, Group, Label, Move
 from penstock.convert.identity import Identities
 from penstock.convert.remainder import account
-from penstock.convert.run import Context, GroupPath, Instance, Lineage, Null, Resource, Run, Steward
+from penstock.convert.run import Context, Instance, Lineage, Null, Resource, Run, Steward
 from penstock.formats.hl7v2 import Message
 
 
@@ -32,64 +31,31 @@ class Converted(NamedTuple):
         return [(source, reason) for source, reason in self.remainder if reason.startswith("drift: ")]
 
 
-class Scope:
-    """Which instance a label means, seen from a place: the latest one that shares the longest group prefix, and no other group's."""
+def nearest(group: Group, label: Label, groups: tuple[int, ...]) -> Instance | None:
+    """Which instance a label means, seen from a place: the latest in the innermost group around it that has one.
 
-    def __init__(self) -> None:
-        self.levels: dict[GroupPath, list[dict[Label, Instance]]] = {}
-        self.views: dict[GroupPath, View] = {}
-        self.settled: dict[tuple[GroupPath, tuple[int, ...]], dict[Label, Instance | None]] = {}
-        #: the parts of resources that segments fill, by resource and element
-        self.parts: dict[tuple[int, str], list[Instance]] = {}
-
-    def register(self, label: Label, instance: Instance, path: GroupPath, groups: tuple[int, ...]) -> None:
-        instance.depth_of = groups
-        for level in self.around(path):
-            level[label] = instance
-
-    def around(self, path: GroupPath) -> list[dict[Label, Instance]]:
-        """What is registered for each group around a place, innermost first, and for the message."""
-        found = self.levels.get(path)
-        if found is None:
-            found = self.levels[path] = [{}, *self.around(path[:-1])] if path else [{}]
-        return found
-
-    def view(self, path: GroupPath, groups: tuple[int, ...]) -> View:
-        """The same from one place, when no instance is added any more."""
-        found = self.views.get(path)
-        if found is None:
-            settled = self.settled.setdefault((path[:-1], groups), {})
-            found = self.views[path] = View(self.around(path), groups, settled)
-        return found
-
-
-def nearest(levels: list[dict[Label, Instance]], label: Label, groups: tuple[int, ...]) -> Instance | None:
-    """Longest prefix first; an instance of a sibling occurrence of the same group is not ours."""
-    for outwards, level in enumerate(levels):
-        found = level.get(label)
+    One that stands in another occurrence of a group which both places have (``groups``, by the structure) is not meant.
+    """
+    at: Group | None = group
+    while at is not None:
+        found: Instance | None = at.made.get(label)
         if found is not None:
-            return found if not outwards or len(levels) - 1 - outwards >= shared(found.depth_of, groups) else None
+            return found if at is group or at.depth >= shared(found.groups, groups) else None
+        at = at.outer
     return None
 
 
-@dataclass(slots=True, eq=False)
-class View:
-    """What labels mean at one place; what the groups around it find is shared with its neighbours.
-
-    It does not know its scope: without a cycle the memory of a conversion is free at its end, and needs no garbage collection.
-    """
-
-    levels: list[dict[Label, Instance]]
-    groups: tuple[int, ...]
-    settled: dict[Label, Instance | None]
-
-    def find(self, label: Label) -> Instance | None:
-        found = self.levels[0].get(label)
-        if found is None:
-            if label not in self.settled:
-                self.settled[label] = nearest(self.levels, label, self.groups)
-            found = self.settled[label]
-        return found
+def settled(group: Group, label: Label, groups: tuple[int, ...]) -> Instance | None:
+    """The same when no instance is added any more: what stands further out is asked once for all groups beside each other."""
+    found: Instance | None = group.made.get(label)
+    if found is None and group.outer is not None:
+        known = group.outer.settled.get(groups)
+        if known is None:
+            known = group.outer.settled[groups] = {}
+        if label not in known:
+            known[label] = nearest(group, label, groups)
+        found = known[label]
+    return found
 
 
 def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
@@ -103,6 +69,17 @@ def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
     return count
 
 
+class Labels(dict[str, tuple[Label, ...]]):
+    """The labels under which the tables make a resource type, likeliest first."""
+
+    def __missing__(self, type: str) -> tuple[Label, ...]:
+        found = self[type] = tuple((type, label) for label in ("1", "", "n", "2"))
+        return found
+
+
+LABELS = Labels()
+
+
 class Pending(NamedTuple):
     """A step that was taken; `entry` is the place of what it added to the element that its row names."""
 
@@ -112,21 +89,10 @@ class Pending(NamedTuple):
     entry: int = -1
 
 
-def run_plan(message: Message, structure: Structure, plan: Plan, context: Context) -> tuple[Run, list[Move | None], Scope, list[Pending]]:
+def run_plan(message: Message, structure: Structure, plan: Plan, context: Context) -> tuple[Run, list[Move | None], list[Pending]]:
     """Everything up to the references: resources filled, without ids."""
     run = Run(message, plan.codes, context, plan.memories)
-    cursor = Cursor(structure.grammar)
-    moves: list[Move | None] = []
-    for segment in message.segments:
-        move, path = cursor.place(segment.name)
-        moves.append(move)
-        path = path if move is not None else ()
-        run.paths.append(path)
-        run.groups.append(move.node.numbers if move is not None else ())
-        if move is not None and move.node.number in structure.grouped:
-            for name in structure.grouped[move.node.number]:
-                run.places.setdefault(name, []).append(len(moves) - 1)
-    scope = Scope()
+    moves = place(run, structure)
     late: list[tuple[Step, int]] = []
     chosen: dict[tuple[int, tuple[bool, ...]], tuple[Step, ...]] = {}
     pending: list[Pending] = []
@@ -146,51 +112,72 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
                 if step.part is not None and step.part.every:
                     late.append((step, position))
                 else:
-                    take(run, scope, step, position, pending)
+                    take(run, step, position, pending)
     for step, position in late:
-        take(run, scope, step, position, pending)
-    return run, moves, scope, pending
+        take(run, step, position, pending)
+    return run, moves, pending
 
 
-def take(run: Run, scope: Scope, step: Step, position: int, pending: list[Pending]) -> None:
+def place(run: Run, structure: Structure) -> list[Move | None]:
+    """Where each segment stands in the structure; None for one that it does not know."""
+    cursor, moves = Cursor(structure.grammar, run.root), []
+    for position, segment in enumerate(run.segments):
+        move, group = cursor.place(segment.name)
+        moves.append(move)
+        run.around.append(group if move is not None else run.root)
+        run.groups.append(move.node.numbers if move is not None else ())
+        if move is not None and move.node.number in structure.grouped:
+            for name in structure.grouped[move.node.number]:
+                run.places.setdefault(name, []).append(position)
+    return moves
+
+
+def take(run: Run, step: Step, position: int, pending: list[Pending]) -> None:
     """One segment into one resource."""
-    segment, sid, path, groups = run.segments[position], run.sids[position], run.paths[position], run.groups[position]
-    instance = nearest(scope.around(path), step.target, groups)
+    segment, sid, group, groups = run.segments[position], run.sids[position], run.around[position], run.groups[position]
+    instance = nearest(group, step.target, groups)
     if instance is None or (instance.creator == segment.name and instance.source != sid and not step.adds):
         if step.joins:
             return
-        instance = run.new(step.type, path, "" if step.adds else segment.name, sid)
+        instance = run.new(step.target[0], position, "" if step.adds else segment.name, sid)
     before = len(instance.body.get(step.adds, ())) if step.adds else 0
     if step.part is not None:
-        part(run, scope, step, step.part, position, instance)
+        part(run, step, step.part, position, instance)
     else:
         step.fill(run, instance.number, instance.body, "", segment.fields, sid, position)
-    if instance.empty:
+    if len(instance.body) < 2:
         return
     if not instance.registered:
-        instance.registered = True
-        scope.register(step.target, instance, path, groups)
+        register(step.target, instance, group, groups)
     after = len(instance.body.get(step.adds, ())) if step.adds else 0
     pending.append(Pending(step, position, instance, after - 1 if after > before else -1))
 
 
-def part(run: Run, scope: Scope, step: Step, what: Part, position: int, owner: Instance) -> None:
+def register(label: Label, instance: Instance, group: Group, groups: tuple[int, ...]) -> None:
+    """Make it findable in its group and in those around it."""
+    instance.registered, instance.groups = True, groups
+    at: Group | None = group
+    while at is not None:
+        at.made[label] = instance
+        at = at.outer
+
+
+def part(run: Run, step: Step, what: Part, position: int, owner: Instance) -> None:
     """One segment into one part of a resource, or into each."""
-    sid, path, groups = run.sids[position], run.paths[position], run.groups[position]
+    sid, group, groups = run.sids[position], run.around[position], run.groups[position]
     name = run.segments[position].name
     label = step.type, f"{step.target[1]}.{step.adds}[{what.label}]"
-    known = scope.parts.setdefault((owner.number, step.adds), [])
+    known = run.portions.setdefault((owner.number, step.adds), [])
     if not what.every:
-        found = nearest(scope.around(path), label, groups)
+        found = nearest(group, label, groups)
         mine = found is not None and found.number == owner.number and (found.creator != name or found.source == sid)
         known = [found] if found is not None and mine else []
     for one in known or [begun(owner, step, what, name, sid)]:
         step.fill(run, owner.number, one.body, one.at, run.segments[position].fields, sid, position)
         if one.body and not one.registered:
-            one.registered = True
             attach(owner, step.adds, what, one.body)
-            scope.parts[owner.number, step.adds].append(one)
-            scope.register(label, one, path, groups)
+            run.portions[owner.number, step.adds].append(one)
+            register(label, one, group, groups)
 
 
 def begun(owner: Instance, step: Step, what: Part, creator: str, source: str) -> Instance:
@@ -207,11 +194,11 @@ def attach(owner: Instance, element: str, what: Part, body: Resource) -> None:
 
 
 def convert(message: Message, structure: Structure, plan: Plan, context: Context) -> Converted:
-    run, moves, scope, pending = run_plan(message, structure, plan, context)
+    run, moves, pending = run_plan(message, structure, plan, context)
     made = [instance for instance in run.instances if not instance.empty]
-    Identities(run, lambda instance, type: near(scope, instance, type)).assign(made)
+    Identities(run, lambda instance, type: near(run, instance, type)).assign(made)
     made = without_self_merges(run, made)
-    tie(run, scope, pending)
+    tie(run, pending)
     return Finish(run, structure, plan, moves).result(made, account)
 
 
@@ -230,32 +217,37 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
     return [one for one in made if one not in same]
 
 
-def near(scope: Scope, instance: Instance, type: str) -> Instance | None:
+def near(run: Run, instance: Instance, type: str) -> Instance | None:
     """The instance of a type, of whatever label, nearest to another one."""
-    view = scope.view(instance.path, instance.depth_of)
-    for label in ("1", "", "n", "2"):
-        found = view.find((type, label))
+    group = run.around[instance.place] if instance.place >= 0 else run.root
+    for label in LABELS[type]:
+        found = settled(group, label, instance.groups)
         if found is not None and not found.empty:
             return found
     return None
 
 
-def tie(run: Run, scope: Scope, pending: list[Pending]) -> None:
+def tie(run: Run, pending: list[Pending]) -> None:
     """References: those that the message map makes between resources, then those inside a map. What stays empty has no reference."""
     for step, position, instance, entry in pending:
         if not step.references or not instance.reference:
             continue
-        view, source = scope.view(run.paths[position], run.groups[position]), run.sids[position]
+        group, groups, source = run.around[position], run.groups[position], run.sids[position]
         for reference in step.references:
-            left = instance if reference.from_own else view.find(reference.target)
+            left = instance if reference.from_own else settled(group, reference.target, groups)
             if left is None or not left.reference:
                 continue
             own = (step.adds, entry) if left is instance and entry >= 0 else ("", -1)
             if reference.text:
                 put(run, left, reference, reference.text, source, own)
                 continue
-            right = instance if reference.to_own else view.find(reference.to)
-            if right is not None and right.reference and right is not left:
+            right = instance if reference.to_own else settled(group, reference.to, groups)
+            if right is None or not right.reference or right is left:
+                continue
+            if reference.plain and reference.plain not in left.body:  # the frequent case
+                left.body[reference.plain] = {reference.last: right.reference}
+                run.lineage.append((left.number, reference.path, reference.rule, source))
+            else:
                 put(run, left, reference, right.reference, source, own)
     for node, to in run.references:
         if not to.reference:

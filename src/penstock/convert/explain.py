@@ -32,7 +32,7 @@ class Explained(NamedTuple):
 def explain(message: Message, structure: Structure, plan: Plan, context: Context) -> list[Explained]:
     """Segment by segment in the order of the message: what fired with its element, then what did not, then what was left over."""
     converted = engine.convert(message, structure, plan, context)
-    run, moves, _, _ = engine.run_plan(message, structure, plan, context)
+    run, moves, _ = engine.run_plan(message, structure, plan, context)
     steps: list[Explained] = []
     for place, move in enumerate(moves):
         sid = run.sids[place]

@@ -28,16 +28,33 @@ class Default(NamedTuple):
     names: tuple[str, ...]
     value: Any
     copy: str
+    #: the element itself, not one inside another
+    alone: bool
 
 
-def read_defaults() -> dict[str, list[Default]]:
+class Defaults(NamedTuple):
+    """Those of a type; with all that is ``needed`` and none of the ``parents`` of others there is nothing to do."""
+
+    each: list[Default]
+    needed: frozenset[str]
+    parents: frozenset[str]
+
+
+def read_defaults() -> dict[str, Defaults]:
     found: dict[str, list[Default]] = {}
     for row in table("decisions", "defaults"):
         type, *names = row["path"].split(".")
         text = row["value"]
         value = json.loads(text) if text[:1] in "[{" else text
-        found.setdefault(type, []).append(Default(tuple(names), value, text[1:] if text.startswith("=") else ""))
-    return found
+        found.setdefault(type, []).append(Default(tuple(names), value, text[1:] if text.startswith("=") else "", len(names) == 1))
+    return {
+        type: Defaults(
+            each,
+            frozenset(one.names[0] for one in each if one.alone),
+            frozenset(one.names[0] for one in each if not one.alone),
+        )
+        for type, each in found.items()
+    }
 
 
 DEFAULTS = read_defaults()
@@ -71,8 +88,11 @@ class Finish:
 
     def complete(self, instance: Instance) -> None:
         body = instance.body
-        for default in DEFAULTS.get(instance.type, ()):
-            if bool(body.get(default.names[0])) == (len(default.names) == 1):
+        found = DEFAULTS.get(instance.type)
+        if found is None or (body.keys() >= found.needed and found.parents.isdisjoint(body) and not self.run.untidy):
+            return
+        for default in found.each:
+            if bool(body.get(default.names[0])) == default.alone:
                 continue  # there, or its parent is not
             fill(self.run, instance, body, default, "", default.names)
 

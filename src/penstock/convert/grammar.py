@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from penstock.convert.rows import Row
 from penstock.errors import Problem
+
+#: resource type and label
+Label = tuple[str, str]
 
 
 @dataclass(eq=False, slots=True)
@@ -159,26 +163,58 @@ def begins(node: Node, name: str) -> Node | None:
     return inside(node, name) if name in node.firsts() else None
 
 
-class Cursor:
-    """A position in one message: the node and, for each open group, which occurrence it is."""
+class Group:
+    """One occurrence of a group in a message, or the message itself; ``depth`` is the number of groups around what stands in it.
 
-    def __init__(self, grammar: Grammar) -> None:
+    ``made`` is what stands in it or in the groups inside, by its label in the tables; ``settled`` what was found when all is made.
+    """
+
+    __slots__ = ("depth", "made", "number", "outer", "settled")
+
+    def __init__(self, number: int, outer: Group | None = None) -> None:
+        self.number, self.outer = number, outer
+        self.depth: int = 0 if outer is None else outer.depth + 1
+        self.made: dict[Label, Any] = {}
+        self.settled: dict[tuple[int, ...], dict[Label, Any]] = {}
+
+    def meets(self, other: Group) -> tuple[int, bool]:
+        """How many groups both stand in, and whether they part as two occurrences of one group."""
+        one: Group = self
+        left: Group | None = None
+        right: Group | None = None
+        while one is not other:
+            if one.depth >= other.depth and one.outer is not None:
+                left, one = one, one.outer
+            elif other.outer is not None:
+                right, other = other, other.outer
+        return one.depth, left is not None and right is not None and left.number == right.number
+
+
+class Cursor:
+    """A position in one message: the node, and the innermost open group."""
+
+    def __init__(self, grammar: Grammar, root: Group) -> None:
         self.grammar = grammar
         self.node = grammar.root
-        self.path: tuple[tuple[int, int], ...] = ()
-        self.counts: dict[tuple[tuple[int, int], ...], dict[int, int]] = {}
+        self.group = root
+        self.single: dict[tuple[Group, int], Group] = {}
 
-    def place(self, name: str) -> tuple[Move | None, tuple[tuple[int, int], ...]]:
-        """Move to the next segment; a group is (node number, occurrence)."""
+    def place(self, name: str) -> tuple[Move | None, Group]:
+        """Move to the next segment; which group it stands in."""
         move = self.grammar.move(self.node, name)
         if move is None:
-            return None, self.path
-        path = self.path[: move.kept]
-        groups = move.node.groups
-        for group in groups[len(path) :]:
-            counts = self.counts.setdefault(path, {})
-            if group.many or group.number not in counts:
-                counts[group.number] = counts.get(group.number, 0) + 1
-            path = (*path, (group.number, counts[group.number]))
-        self.node, self.path = move.node, path
-        return move, path
+            return None, self.group
+        group = self.group
+        while group.depth > move.kept and group.outer is not None:
+            group = group.outer
+        for node in move.node.groups[group.depth :]:
+            group = Group(node.number, group) if node.many else self.once(group, node.number)
+        self.node, self.group = move.node, group
+        return move, group
+
+    def once(self, group: Group, number: int) -> Group:
+        """A group that does not repeat is the same one again."""
+        found = self.single.get((group, number))
+        if found is None:
+            found = self.single[group, number] = Group(number, group)
+        return found

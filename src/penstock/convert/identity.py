@@ -72,9 +72,11 @@ class Identities:
 
     def assign(self, instances: list[Instance]) -> None:
         seen: dict[str, int] = {}
-        to = {id(node): end for node, end in self.run.references}
-        for instance in sorted(instances, key=lambda one: ORDER.get(one.type, LATE)):
+        to: dict[int, Instance] = {}
+        tenant = self.run.context.tenant
+        for instance in sorted(instances, key=order_of):
             if instance.type == "PractitionerRole":
+                to = to or {id(node): end for node, end in self.run.references}
                 ends = [instance.body.get(name) for name in ("practitioner", "organization")]
                 self.ends = {id(end): to[id(end)].id for end in ends if id(end) in to}
             make = KEYS.get(instance.type, named)
@@ -84,7 +86,7 @@ class Identities:
                 if seen[key] > 1:
                     key = f"{key}|#{seen[key]}"
             instance.key = key
-            instance.id = uuid(f"{self.run.context.tenant}|{instance.type}|{key}")
+            instance.id = uuid(f"{tenant}|{instance.type}|{key}")
             instance.reference = f"{instance.type}/{instance.id}"
 
     def id_near(self, instance: Instance, type: str) -> str:
@@ -145,7 +147,8 @@ def observation(identities: Identities, instance: Instance) -> str:
     if not parent.strip("|") or not code:
         return ""
     own = preferred(instance.body)
-    return f"{parent}|{instance.creator}|{code}|{sub_id(instance.body)}|{spelled(identities.run, own) if own else ''}"
+    sub = sub_id(instance.body) if "extension" in instance.body else ""
+    return f"{parent}|{instance.creator}|{code}|{sub}|{spelled(identities.run, own) if own else ''}"
 
 
 def sub_id(body: Resource) -> str:
@@ -204,6 +207,12 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
 #: parents before those whose keys name them
 PARENTS = ("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport")
 ORDER = {name: place for place, name in enumerate(PARENTS)}
+
+
+def order_of(instance: Instance) -> int:
+    return ORDER.get(instance.type, LATE)
+
+
 EACH = frozenset(
     {"Observation", "DiagnosticReport", "ServiceRequest", "Condition", "AllergyIntolerance", "Procedure", "Coverage", "Specimen"}
 )

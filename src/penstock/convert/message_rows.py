@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from penstock.convert import conditions, paths, shape
-from penstock.convert.compiled import Label, Part, Reference, Step
-from penstock.convert.grammar import Node, walk
+from penstock.convert.compiled import Part, Reference, Step
+from penstock.convert.grammar import Label, Node, walk
 from penstock.convert.paths import Target
 from penstock.errors import Problem
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from penstock.convert.run import Run
@@ -73,16 +74,21 @@ def unsigned(run: Run, text: str, source: str) -> int | None:
 
 def decimal(run: Run, text: str, source: str) -> Decimal | None:
     """NM (HL7 v2.5 2.A.47): sign, digits, point. Trailing zeros are precision and stay; leading ones are not and go."""
-    found = NUMBER.match(text)
+    found = number(text)
     if found is None:
         run.note(source, "this is not a number")
-        return None
-    return Decimal(found[1].rstrip("."))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def number(text: str) -> Decimal | None:
+    found = NUMBER.match(text)
+    return Decimal(found[1].rstrip(".")) if found is not None else None
 
 
 def numeric(text: str) -> bool:
     """Whether NM text is a number, for conditions."""
-    return NUMBER.match(text) is not None
+    return number(text) is not None
 
 
 def moment(kind: str) -> Primitive:

@@ -18,6 +18,7 @@ ADMINISTRATIVE = "administrative: kept with the message"
 DATE = re.compile(r"(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([0-2][0-9][0-5][0-9]([0-5][0-9])?)?$")
 HEADS = frozenset({"MSH", "EVN", "SFT", "UAC", "DSC", "MSA"})
 NOTHING: frozenset[int] = frozenset()
+CENTURIES = ("19", "20")
 TAIL = re.compile(r"-([0-9]+)")
 
 
@@ -48,6 +49,8 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             if source in used:
                 continue
             plain = reasons.plain.get(number)
+            if plain is None and number in reasons.codes and raw.isalnum() and raw[:2] not in CENTURIES:
+                plain = reasons.codes[number]
             if plain and raw != NULL and not run.notes:
                 rest.append((source, plain))
             elif not components_used(run, raw, source, used):
@@ -139,7 +142,7 @@ def why(value: str) -> str:
 def explain(value: str, reason: str, type: str) -> str:
     if value == NULL:
         return "an HL7 null of something that is not mapped"
-    if type in CODED and value[:2] in ("19", "20") and DATE.match(value):
+    if type in CODED and value[:2] in CENTURIES and DATE.match(value):
         return "drift: a date stands where the standard has a code; it is not mapped"
     return reason or "the condition of no rule for this field held"
 
@@ -162,8 +165,9 @@ class Reasons(dict[int, str]):
         super().__init__(found)
         self.otherwise, self.mapped, self.types = otherwise, mapped, types
         self.known: dict[int, tuple[str, str]] = {}
-        #: fields without a target of which nothing more can be said
+        #: fields without a target of which nothing more can be said; and those where only a date would be worth a word
         self.plain = {number: self.get(number) for number in types if number not in mapped and types[number] not in CODED}
+        self.codes = {number: self.get(number) for number in types if number not in mapped and types[number] in CODED}
 
     def of(self, number: int) -> tuple[str, str]:
         """Why a field has no target ("" where it has one), and its type."""

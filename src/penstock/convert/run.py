@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
-import orjson
-
 from penstock.convert.codes import Codes, CodeTable, Concept
+from penstock.convert.grammar import Group
 from penstock.formats.hl7v2 import Message
 from penstock.formats.hl7v2.escape import unescape
 from penstock.formats.hl7v2.message import NULL, Segment
 
 Resource = dict[str, Any]
-GroupPath = tuple[tuple[int, int], ...]
 
 #: A delimiter that no message has: the parser refuses NUL.
 NEVER = "\0"
@@ -60,9 +58,9 @@ Way = tuple[str, str, str]
 class Said(NamedTuple):
     """What a text became: properties, their lineage, and what a steward and the remainder are told of it."""
 
-    #: properties as JSON, which is read again faster than it is copied; and those that hold a number with its digits
-    plain: bytes
-    exact: list[tuple[str, Any]]
+    #: properties that cannot change, and makers of those with parts
+    simple: dict[str, Any]
+    makers: list[tuple[str, Callable[[], Any]]]
     ways: list[Way]
     stewards: list[Steward]
     notes: list[tuple[str, str]]
@@ -116,8 +114,9 @@ class Instance:
     number: int
     type: str
     body: Resource
-    path: GroupPath = ()
-    depth_of: tuple[int, ...] = ()
+    #: which segment made it, by its place in the message (-1: none, a row inside a map did), and the groups around that one
+    place: int = -1
+    groups: tuple[int, ...] = ()
     creator: str = ""
     source: str = ""
     key: str = ""
@@ -143,7 +142,10 @@ class Run:
         self.T, self.E = cuts.subcomponent or NEVER, cuts.escape or NEVER
         self.segments: list[Segment] = message.segments
         self.sids = names(message)
-        self.paths: list[GroupPath] = []
+        self.root = Group(0)
+        #: the parts of resources that segments fill, by resource and element
+        self.portions: dict[tuple[int, str], list[Instance]] = {}
+        self.around: list[Group] = []
         self.groups: list[tuple[int, ...]] = []
         self.places: dict[str, list[int]] = {}
         for place, segment in enumerate(message.segments):
@@ -167,8 +169,8 @@ class Run:
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
         self.common = {} if memories is None else memories.under((self.facility, cuts, self.charset, *context.settings()))
 
-    def new(self, type: str, path: GroupPath = (), creator: str = "", source: str = "") -> Instance:
-        instance = Instance(len(self.instances), type, {"resourceType": type}, path, creator=creator, source=source)
+    def new(self, type: str, place: int = -1, creator: str = "", source: str = "") -> Instance:
+        instance = Instance(len(self.instances), type, {"resourceType": type}, place, (), creator, source)
         self.instances.append(instance)
         return instance
 
@@ -199,10 +201,10 @@ class Run:
             return
         cut, (lineage, notes, stewards) = len(sid), begun[:3]
         properties = {name: value for name, value in out.items() if name in names}
-        exact = {name: value for name, value in properties.items() if not json_says(value)}
+        simple = {name: value for name, value in properties.items() if not isinstance(value, (dict, list))}
         told[key] = Said(
-            orjson.dumps({name: value for name, value in properties.items() if name not in exact}),
-            [(name, renewed(value)) for name, value in exact.items()],
+            simple,
+            [(name, maker(value)) for name, value in properties.items() if name not in simple],
             [(path, rule, source[cut:]) for _, path, rule, source in self.lineage[lineage:]],
             [each._replace(source=each.source[cut:]) for each in self.steward[stewards:]],
             [(source[cut:], reason) for source, reason in [*self.notes.items()][notes:]],
@@ -210,9 +212,9 @@ class Run:
 
     def repeat(self, said: Said, me: int, out: Resource, sid: str) -> None:
         """Say again what a text became; its lineage is left to the caller."""
-        out.update(orjson.loads(said.plain))
-        for name, value in said.exact:
-            out[name] = renewed(value)
+        out.update(said.simple)
+        for name, make in said.makers:
+            out[name] = make()
         if said.stewards:
             self.steward += [each._replace(source=sid + each.source) for each in said.stewards]
         for tail, reason in said.notes:
@@ -266,11 +268,10 @@ class Run:
         A segment of another occurrence of a group that both are in is never meant.
         """
         best, score = -1, -1
-        path = self.paths[position]
+        group = self.around[position]
         for other in self.places.get(name, ()):
-            around = self.paths[other]
-            shared = prefix(path, around)
-            if shared < len(path) and shared < len(around) and path[shared][0] == around[shared][0]:
+            shared, apart = group.meets(self.around[other])
+            if apart:
                 continue
             if shared > score or (shared == score and other <= position):
                 best, score = other, shared
@@ -278,8 +279,8 @@ class Run:
 
     def first(self, position: int) -> bool:
         """Whether a segment is the first of its name in its occurrence of the groups around it."""
-        path = self.paths[position]
-        return all(other >= position or self.paths[other] != path for other in self.places[self.segments[position].name])
+        group = self.around[position]
+        return all(other >= position or self.around[other] is not group for other in self.places[self.segments[position].name])
 
     def other(self, position: int, name: str, field: int = 0, component: int = 0, part: int = 0) -> str:
         """A field of the nearest segment of that name; the segment's name when no field is asked for."""
@@ -378,25 +379,25 @@ class Run:
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
 
 
-def json_says(value: Any) -> bool:
-    """Whether JSON gives back the very same: there is no decimal in it."""
-    try:
-        return bool(orjson.loads(orjson.dumps(value)) == value)
-    except TypeError:
-        return False
-
-
-def renewed(value: Any) -> Any:
-    """A property for another resource, with nothing shared."""
+def maker(value: Any) -> Callable[[], Any]:
+    """Makes this value again and again, with nothing shared that can change."""
     if isinstance(value, list):
-        return [one if type(one) is str else renewed(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    out = value.copy()
-    for name, one in value.items():
-        if type(one) is not str:
-            out[name] = renewed(one)
-    return out
+        if all(isinstance(one, (dict, list)) for one in value):
+            each = [maker(one) for one in value]
+            return lambda: [make() for make in each]
+        return value.copy
+    kept: dict[str, Any] = {name: one for name, one in value.items() if not isinstance(one, (dict, list))}
+    makers = [(name, maker(one)) for name, one in value.items() if isinstance(one, (dict, list))]
+    if not makers:
+        return kept.copy
+
+    def make() -> Any:
+        out = kept.copy()
+        for name, one in makers:
+            out[name] = one()
+        return out
+
+    return make
 
 
 def coding_of(concept: Concept) -> Resource:
@@ -413,15 +414,6 @@ def piece(raw: str, delimiter: str, number: int) -> str:
 
 def pick(parts: list[str], number: int) -> str:
     return parts[number - 1] if number <= len(parts) else ""
-
-
-def prefix(one: GroupPath, other: GroupPath) -> int:
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
 
 
 def names(message: Message) -> list[str]:

@@ -42,6 +42,10 @@ class Steady(NamedTuple):
         primitive = {f"_{name}" for name in names if shape.element(owner, name).primitive}
         return cls(tuple(sorted(numbers)), tuple(sorted(names | primitive)), tuple(sorted(tests)))
 
+    def constants(self, name: str) -> tuple[str, str]:
+        """What takes the texts of these fields out of a segment, and what a short segment lacks."""
+        return f"{name}_TEXTS = itemgetter({', '.join(map(str, self.numbers))})", f"{name}_NONE = [''] * {max(self.numbers) + 1}"
+
 
 def coded(rule: Rule) -> bool:
     """Whether a row says what is meant, not how much, when or who: a concept, or the range of a test."""

@@ -22,7 +22,7 @@ MESSAGE = "MSH|^~\\&|A|B|||20250101||ADT^A01|1|P|2.5\rPID|1||7^^^X~8|a|||2025010
 
 def holds(text: str) -> bool:
     run = Run(parse_message(MESSAGE), shipped_codes(), Context())
-    run.paths = [()] * len(run.segments)
+    run.around = [run.root] * len(run.segments)
     place = 1
     code = condition(parse(text), Here("PID", 3))
     names = {

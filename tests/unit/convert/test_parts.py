@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from penstock.convert import paths
 from penstock.convert.codes import shipped_codes, urn
 from penstock.convert.compiler import tables
-from penstock.convert.grammar import Cursor, Grammar, tree
+from penstock.convert.grammar import Cursor, Grammar, Group, tree
 from penstock.convert.identity import uuid
 from penstock.convert.paths import Step
 from penstock.convert.primitives import decimal
@@ -39,19 +39,13 @@ def test_an_unreadable_path_is_a_problem(text: str) -> None:
         paths.parse(text)
 
 
-def placed(structure: str, names: str) -> list[tuple[str, ...]]:
-    cursor = Cursor(Grammar(tree(structure, tables().messages[structure])))
-    out: list[tuple[str, ...]] = []
+def placed(structure: str, names: str) -> list[tuple[str, str, str, Group]]:
+    cursor = Cursor(Grammar(tree(structure, tables().messages[structure])), Group(0))
+    out: list[tuple[str, str, str, Group]] = []
     for name in names.split():
-        move, path = cursor.place(name)
-        out.append(
-            (
-                name,
-                "?" if move is None else ".".join(node.name for node in move.node.groups),
-                "strayed" if move and move.strayed else "",
-                str([n for _, n in path]),
-            )
-        )
+        move, group = cursor.place(name)
+        where = "?" if move is None else ".".join(node.name for node in move.node.groups)
+        out.append((name, where, "strayed" if move and move.strayed else "", group))
     return out
 
 
@@ -61,8 +55,11 @@ def test_each_order_opens_its_own_group() -> None:
     first = "- PATIENT VISIT COMMON_ORDER ORDER_OBSERVATION OBSERVATION OBSERVATION OBSERVATION ORDER_OBSERVATION OBSERVATION"
     second = "COMMON_ORDER ORDER_OBSERVATION SPECIMEN SPECIMEN_OBSERVATION PATIENT ORDER_OBSERVATION"
     assert [group or "-" for group in groups] == f"{first} {second}".split()
-    assert [one[3] for one in found][5:8] == ["[1, 1, 1]", "[1, 1, 1]", "[1, 1, 2]"]
-    assert [one[3] for one in found][-1] == "[2, 1]"
+    obx, note, next_obx, *_, last = [one[3] for one in found][5:]
+    assert obx is note is not next_obx
+    assert obx.outer is next_obx.outer
+    assert obx.meets(next_obx) == (2, True)
+    assert obx.meets(last) == (0, True)
     assert not any(one[2] for one in found)
 
 
@@ -74,10 +71,10 @@ def test_an_order_after_an_order_is_no_prior_result_of_it() -> None:
 
 
 def test_a_group_is_entered_by_a_later_segment_where_nothing_may_begin_with_it() -> None:
-    assert placed("ORU_R01", "MSH PV1 OBX")[1:] == [
-        ("PV1", "PATIENT_RESULT.PATIENT.VISIT", "", "[1, 1, 1]"),
-        ("OBX", "PATIENT_RESULT.ORDER_OBSERVATION.OBSERVATION", "", "[1, 1, 1]"),
-    ]
+    _, (*visit, outer), (*result, inner) = placed("ORU_R01", "MSH PV1 OBX")
+    assert visit == ["PV1", "PATIENT_RESULT.PATIENT.VISIT", ""]
+    assert result == ["OBX", "PATIENT_RESULT.ORDER_OBSERVATION.OBSERVATION", ""]
+    assert outer.meets(inner) == (1, False)
 
 
 def test_a_row_stands_after_the_row_that_it_names() -> None:
@@ -94,8 +91,8 @@ def test_a_row_stands_after_the_row_that_it_names() -> None:
 def test_a_segment_of_another_order_is_never_meant() -> None:
     message = parse("MSH|^~\\&|A|B|||20250101||ORU^R01|1|P|2.5\rPID|1\rORC|RE|1\rOBR|1|2\rORC|RE|3\rOBX|1")
     run = Run(message, shipped_codes(), Context())
-    cursor = Cursor(Grammar(tree("ORU_R01", tables().messages["ORU_R01"])))
-    run.paths = [cursor.place(segment.name)[1] for segment in message.segments]
+    cursor = Cursor(Grammar(tree("ORU_R01", tables().messages["ORU_R01"])), run.root)
+    run.around = [cursor.place(segment.name)[1] for segment in message.segments]
     assert run.other(3, "ORC", 2) == "1"
     assert run.other(5, "ORC", 2) == "3"
     assert run.other(5, "OBR") == ""
@@ -111,11 +108,11 @@ def test_what_comes_out_of_order_is_taken_where_it_is_known() -> None:
 @given(st.lists(st.sampled_from(["PID", "PV1", "OBR", "OBX", "NTE", "ORC", "SPM", "ZZZ", "MSH", "AL1", "PD1"]), max_size=30))
 def test_the_matcher_places_every_known_segment(names: list[str]) -> None:
     grammar = Grammar(tree("ORU_R01", tables().messages["ORU_R01"]))
-    cursor = Cursor(grammar)
+    cursor = Cursor(grammar, Group(0))
     for name in names:
-        move, path = cursor.place(name)
+        move, group = cursor.place(name)
         assert (move is None) == (name not in grammar.names)
-        assert move is None or len(path) == len(move.node.groups)
+        assert move is None or group.depth == len(move.node.groups)
 
 
 @pytest.mark.parametrize(
