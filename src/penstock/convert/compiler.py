@@ -171,9 +171,9 @@ class Compiler:
         labels = first_labels(root)
         steps: dict[int, tuple[Step, ...]] = {}
         checks: dict[int, Check] = {}
-        creators = {paths.target(row.target)[:2] for node in walk(root) if node.name not in JOINERS for row in node.rows if row.target}
+        creators: set[tuple[str, str]] = set()
         for node in walk(root):
-            made = []
+            made: list[Step] = []
             for row in node.rows:
                 try:
                     step = self.step(row, node, labels, creators)
@@ -183,6 +183,8 @@ class Compiler:
                 if step is not None:
                     made.append(step)
                     self.compiled.add(step.rule)
+            if node.name not in JOINERS:
+                creators.update(step.target for step in made)
             if made:
                 steps[node.number] = tuple(made)
                 if any(step.condition for step in made):

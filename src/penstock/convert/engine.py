@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from penstock.convert.compiled import Part, Plan, Reference, Step, Structure
@@ -135,11 +136,12 @@ def place(run: Run, structure: Structure) -> list[Move | None]:
 def take(run: Run, step: Step, position: int, pending: list[Pending]) -> None:
     """One segment into one resource."""
     segment, sid, group, groups = run.segments[position], run.sids[position], run.around[position], run.groups[position]
+    run.here = position
     instance = nearest(group, step.target, groups)
     if instance is None or (instance.creator == segment.name and instance.source != sid and not step.adds):
         if step.joins:
             return
-        instance = run.new(step.target[0], position, "" if step.adds else segment.name, sid)
+        instance = run.new(step.target[0], "" if step.adds else segment.name, sid)
     before = len(instance.body.get(step.adds, ())) if step.adds else 0
     if step.part is not None:
         part(run, step, step.part, position, instance)
@@ -196,10 +198,11 @@ def attach(owner: Instance, element: str, what: Part, body: Resource) -> None:
 def convert(message: Message, structure: Structure, plan: Plan, context: Context) -> Converted:
     run, moves, pending = run_plan(message, structure, plan, context)
     made = [instance for instance in run.instances if not instance.empty]
-    Identities(run, lambda instance, type: near(run, instance, type)).assign(made)
+    nearby = partial(near, run)
+    Identities(run, nearby).assign(made)
     made = without_self_merges(run, made)
     tie(run, pending)
-    return Finish(run, structure, plan, moves).result(made, account)
+    return Finish(run, structure, plan, moves, nearby).result(made, account)
 
 
 def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from penstock.convert.joined import joined
 from penstock.convert.lineage import Lineages
-from penstock.convert.merge import rivals
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
 
@@ -21,13 +21,18 @@ if TYPE_CHECKING:
 RECEIVED, ABSENT = "@received", "@absent"
 DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
+Near = Callable[[Instance, str], Instance | None]
+
 
 class Default(NamedTuple):
-    """What R4 requires and no field said: `path` below the type, `value`, or another element of the resource (`=code`)."""
+    """What R4 requires and no field said: `path` below the type, and a value, another element of the resource (`=code`), or a
+    reference to the nearest resource of a type (`@Patient`). The first default of a path that there is stands.
+    """
 
     names: tuple[str, ...]
     value: Any
     copy: str
+    to: str
     #: the element itself, not one inside another
     alone: bool
 
@@ -46,7 +51,9 @@ def read_defaults() -> dict[str, Defaults]:
         type, *names = row["path"].split(".")
         text = row["value"]
         value = json.loads(text) if text[:1] in "[{" else text
-        found.setdefault(type, []).append(Default(tuple(names), value, text[1:] if text.startswith("=") else "", len(names) == 1))
+        copy = text[1:] if text[:1] == "=" else ""
+        to = text[1:] if text[:1] == "@" and text not in (RECEIVED, ABSENT) else ""
+        found.setdefault(type, []).append(Default(tuple(names), value, copy, to, len(names) == 1))
     return {
         type: Defaults(
             each,
@@ -61,8 +68,8 @@ DEFAULTS = read_defaults()
 
 
 class Finish:
-    def __init__(self, run: Run, structure: Structure, plan: Plan, moves: list[Move | None]) -> None:
-        self.run, self.structure, self.plan, self.moves = run, structure, plan, moves
+    def __init__(self, run: Run, structure: Structure, plan: Plan, moves: list[Move | None], near: Near) -> None:
+        self.run, self.structure, self.plan, self.moves, self.near = run, structure, plan, moves, near
 
     def result(self, made: list[Instance], account: Callable[..., list[tuple[str, str]]]) -> Converted:
         from penstock.convert.engine import Converted
@@ -70,18 +77,19 @@ class Finish:
         kept: dict[tuple[str, str], int] = {}
         resources: list[Resource] = []
         places: dict[int, int] = {}
+        moved: dict[int, dict[str, str]] = {}
         for instance in made:
             self.complete(instance)
             body = cleaned(instance.body) if self.run.untidy else instance.body
             key = (instance.type, instance.id)
             if key in kept:
-                resources[kept[key]] = joined(resources[kept[key]], body)
+                resources[kept[key]], moved[instance.number] = joined(resources[kept[key]], body)
             else:
                 kept[key] = len(resources)
                 body = {"resourceType": instance.type, "id": instance.id, **body}
                 resources.append(body)
             places[instance.number] = kept[key]
-        lineage = Lineages(self.run.lineage, self.run.said, places)
+        lineage = Lineages(self.run.lineage, self.run.said, places, moved)
         nulls = [Null(places[me], path) for me, path in self.run.nulls if me in places]
         remainder = account(self.run, self.structure, self.plan, self.moves)
         return Converted(resources, lineage, nulls, remainder, self.run.steward, self.structure.name, self.plan.version)
@@ -94,28 +102,34 @@ class Finish:
         for default in found.each:
             if bool(body.get(default.names[0])) == default.alone:
                 continue  # there, or its parent is not
-            fill(self.run, instance, body, default, "", default.names)
+            value = self.value(instance, default)
+            if value:
+                fill(self.run, instance, body, default, value, "", default.names)
+
+    def value(self, instance: Instance, default: Default) -> Any:
+        if default.to:
+            found = self.near(instance, default.to)
+            return {"reference": found.reference} if found is not None and found.reference else None
+        if default.value == RECEIVED:
+            return self.run.context.received_at.isoformat() if self.run.context.received_at else ABSENT
+        return instance.body.get(default.copy) if default.copy else default.value
 
 
-def fill(run: Run, instance: Instance, node: Resource, default: Default, at: str, names: tuple[str, ...]) -> None:
+def fill(run: Run, instance: Instance, node: Resource, default: Default, value: Any, at: str, names: tuple[str, ...]) -> None:
     """Walk to the element's parent, through repeating elements, and set what is missing there."""
     name = names[0]
     if len(names) > 1:
         children = node.get(name)
         for place, child in enumerate(children if isinstance(children, list) else [children] if children else []):
-            fill(run, instance, child, default, f"{at}{name}[{place}]." if isinstance(children, list) else f"{at}{name}.", names[1:])
+            fill(run, instance, child, default, value, f"{at}{name}[{place}]." if isinstance(children, list) else f"{at}{name}.", names[1:])
         return
     if node.get(name):
         return
-    value, where = instance.body.get(default.copy) if default.copy else default.value, name
-    if value == RECEIVED:
-        value = run.context.received_at.isoformat() if run.context.received_at else ABSENT
+    where = f"{name}[0]" if isinstance(value, list) else name
     if value == ABSENT:
         value, name, where = {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}, f"_{name}", f"{name}.extension[0]"
-    if value:
-        node[name] = value
-        where = f"{where}[0]" if isinstance(value, list) else where
-        run.lineage.append((instance.number, at + where, f"default:{instance.type}.{'.'.join(default.names)}", instance.source))
+    node[name] = value
+    run.lineage.append((instance.number, at + where, f"default:{instance.type}.{'.'.join(default.names)}", instance.source))
 
 
 def cleaned(node: Any) -> Any:
@@ -132,17 +146,3 @@ def cleaned(node: Any) -> Any:
     if isinstance(node, list):
         return [one for one in (cleaned(item) if isinstance(item, (dict, list)) else item for item in node) if one not in ({}, [])]
     return node
-
-
-def joined(one: Resource, other: Resource) -> Resource:
-    """Two descriptions of one thing in one message: what the second adds. Another variant of a choice that the first made adds nothing."""
-    if one.items() >= other.items():
-        return one
-    out = dict(one)
-    for name, value in other.items():
-        if name not in out:
-            if not any(rival in out for rival in rivals(one["resourceType"], name)):
-                out[name] = value
-        elif isinstance(value, list) and isinstance(out[name], list):
-            out[name] = [*out[name], *(item for item in value if item not in out[name])]
-    return out

@@ -188,6 +188,12 @@ def of_message(identities: Identities, instance: Instance) -> str:
     return ""
 
 
+def care_team(identities: Identities, instance: Instance) -> str:
+    """Those who care for a patient at one sender are one team."""
+    who = identities.id_near(instance, "Patient")
+    return f"{who}|team:{identities.run.facility}" if who else ""
+
+
 KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Patient": patient,
     "Encounter": encounter,
@@ -203,6 +209,7 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Bundle": of_message,
     "MessageHeader": of_message,
     "Provenance": of_message,
+    "CareTeam": care_team,
 }
 #: parents before those whose keys name them
 PARENTS = ("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport")

@@ -6,18 +6,28 @@ What a remembered segment said is one entry that it shares with every segment li
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import overload
 
 from penstock.convert.run import Lineage, Said
 
 
 class Lineages(Sequence[Lineage]):
-    """(resource index, element path, rule id, source path) of each element; ``places`` are the indexes that instances got."""
+    """(resource index, element path, rule id, source path) of each element; ``places`` are the indexes that instances got.
 
-    __slots__ = ("_listed", "_loose", "_places", "_said")
+    ``moved`` are the entries of lists that stand elsewhere since two instances were one resource: their first steps, old and new.
+    """
 
-    def __init__(self, loose: Sequence[Lineage], said: Sequence[tuple[int, str, Said]], places: Mapping[int, int]) -> None:
-        self._loose, self._said, self._places = loose, said, places
+    __slots__ = ("_listed", "_loose", "_moved", "_places", "_said")
+
+    def __init__(
+        self,
+        loose: Sequence[Lineage],
+        said: Sequence[tuple[int, str, Said]],
+        places: Mapping[int, int],
+        moved: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        self._loose, self._said, self._places, self._moved = loose, said, places, moved
         self._listed: list[Lineage] | None = None
 
     def listed(self) -> list[Lineage]:
@@ -26,10 +36,16 @@ class Lineages(Sequence[Lineage]):
             for me, sid, said in self._said:
                 if me in places:
                     place = places[me]
-                    found += [(place, path, rule, sid + tail) for path, rule, tail in said.ways]
-            found += [(places[me], path, rule, source) for me, path, rule, source in self._loose if me in places]
+                    found += [(place, self._path(me, path), rule, sid + tail) for path, rule, tail in said.ways]
+            found += [(places[me], self._path(me, path), rule, source) for me, path, rule, source in self._loose if me in places]
             self._listed = found
         return self._listed
+
+    def _path(self, me: int, path: str) -> str:
+        if me not in self._moved:
+            return path
+        head, dot, rest = path.partition(".")
+        return self._moved[me].get(head, head) + dot + rest
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self.listed() == list(other)

@@ -135,9 +135,18 @@ def null_path(rule: Rule, rules: Sequence[Rule], all_rules: Sequence[Rule], owne
 
 
 def pivot(steps: tuple[Step, ...], owner: str) -> str:
-    """The step at which repetitions multiply: the repeating element nearest to the value, spelled with its labels."""
-    found = repeating(steps, owner)
+    """The step at which repetitions multiply: the repeating element nearest to the value, spelled with its labels.
+
+    Of an extension in an extension the outer one multiplies: two nationalities are two extensions with one code each.
+    """
+    found = repeating(outer(steps), owner)
     return found[-1] if found else ""
+
+
+def outer(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps before an extension in an extension."""
+    inner = (place for place, step in enumerate(steps[1:], 1) if step.name == steps[place - 1].name == "extension")
+    return steps[: next(inner, len(steps))]
 
 
 def repeating(steps: tuple[Step, ...], owner: str) -> list[str]:

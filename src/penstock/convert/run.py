@@ -114,7 +114,7 @@ class Instance:
     number: int
     type: str
     body: Resource
-    #: which segment made it, by its place in the message (-1: none, a row inside a map did), and the groups around that one
+    #: which segment made it, by its place in the message (-1: none), and the groups around that one
     place: int = -1
     groups: tuple[int, ...] = ()
     creator: str = ""
@@ -150,6 +150,8 @@ class Run:
         self.places: dict[str, list[int]] = {}
         for place, segment in enumerate(message.segments):
             self.places.setdefault(segment.name, []).append(place)
+        #: the segment at hand, by its place in the message
+        self.here = -1
         self.instances: list[Instance] = []
         self.lineage: list[Lineage] = []
         #: what remembered segments became: the resource, the name of the segment, and what it said
@@ -169,8 +171,10 @@ class Run:
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
         self.common = {} if memories is None else memories.under((self.facility, cuts, self.charset, *context.settings()))
 
-    def new(self, type: str, place: int = -1, creator: str = "", source: str = "") -> Instance:
-        instance = Instance(len(self.instances), type, {"resourceType": type}, place, (), creator, source)
+    def new(self, type: str, creator: str = "", source: str = "") -> Instance:
+        """A resource that belongs where the segment at hand stands."""
+        groups = self.groups[self.here] if self.here >= 0 else ()
+        instance = Instance(len(self.instances), type, {"resourceType": type}, self.here, groups, creator, source)
         self.instances.append(instance)
         return instance
 
@@ -359,6 +363,10 @@ class Run:
             return
         node.clear()
         node.update(coding_of(found))
+        start = len(self.lineage)
+        while start and self.lineage[start - 1][0] == me and self.lineage[start - 1][1].startswith(path):
+            start -= 1
+        self.lineage[start:] = [entry for entry in self.lineage[start:] if entry[1].removeprefix(path) in node]
         self.lineage.extend((me, path + name, rule, leaf) for name in node)
 
     def steward_concept(self, node: Resource, binding: str, table: CodeTable | None, source: str) -> None:

@@ -11,6 +11,10 @@ from penstock.errors import Problem
 PIECE = re.compile(r"""\s*\+?\s*(?:"(?P<text>[^"]*)"|(?P<ref>[A-Z][A-Z0-9]{1,2}[-.][0-9]+(?:\.[0-9]+)*))\s*""")
 
 
+#: data types that conditions of segment maps name when they mean a component of the field at hand (`XAD.7`)
+TYPES = frozenset({"CE", "CWE", "CX", "EI", "PL", "XAD", "XCN", "XON", "XPN", "XTN"})
+
+
 class Here(NamedTuple):
     """Where code is generated: in a segment map (`segment` names it) or a data type map; `own` is the position of the row's source."""
 
@@ -24,6 +28,8 @@ def reads(ref: Ref, here: Here) -> str:
         return own(here)
     if not here.segment:
         return component(ref, here)
+    if ref.name in TYPES and ref.numbers:
+        return f"run.text(piece(raw, run.C, {ref.numbers[0]}))"
     if not ref.numbers:
         return f"run.other(at_segment, {ref.name!r})"
     numbers = ", ".join(map(str, ref.numbers))

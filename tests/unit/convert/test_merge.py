@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.convert.finish import joined
+from penstock.convert.joined import joined
 from penstock.convert.merge import MERGES, deep, merge, policies
 from penstock.formats.fhir.definitions import r4
 
@@ -86,7 +86,16 @@ def test_a_new_variant_inside_an_element_that_is_merged_deep_ends_the_others() -
 
 def test_two_descriptions_of_one_thing_never_give_two_variants_of_a_choice() -> None:
     one, other = patient(deceasedBoolean=True), patient(deceasedDateTime="2025-01-01", gender="male")
-    assert joined(one, other) == patient(deceasedBoolean=True, gender="male")
+    assert joined(one, other)[0] == patient(deceasedBoolean=True, gender="male")
+
+
+def test_one_number_that_is_described_twice_is_one_identifier_and_lineage_follows_the_entries() -> None:
+    one = patient(identifier=[{"system": "a", "value": "1"}], name=[{"family": "Doe"}])
+    other = patient(identifier=[{"system": "b", "value": "2"}, {"system": "a", "value": "1", "use": "usual"}], name=[{"family": "Doe"}])
+    body, moved = joined(one, other)
+    assert body["identifier"] == [{"system": "a", "value": "1", "use": "usual"}, {"system": "b", "value": "2"}]
+    assert body["name"] == [{"family": "Doe"}]
+    assert moved == {"identifier[0]": "identifier[1]", "identifier[1]": "identifier[0]"}
 
 
 def test_a_value_and_the_reason_for_none_in_one_message_both_stand() -> None:

@@ -1,0 +1,45 @@
+"""One thing that a message describes twice is one resource: what the second description adds to the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock.convert.merge import rivals
+from penstock.convert.run import Resource
+
+
+def joined(one: Resource, other: Resource) -> tuple[Resource, dict[str, str]]:
+    """Two descriptions of one thing in one message: what the second adds, and which entries of its lists became which.
+
+    Another variant of a choice that the first made adds nothing.
+    """
+    if one.items() >= other.items():
+        return one, {}
+    out, moved = dict(one), {}
+    for name, value in other.items():
+        if name not in out:
+            if not any(rival in out for rival in rivals(one["resourceType"], name)):
+                out[name] = value
+        elif isinstance(value, list) and isinstance(out[name], list):
+            out[name], places = appended(name, out[name], value)
+            moved.update({f"{name}[{old}]": f"{name}[{new}]" for old, new in enumerate(places) if old != new})
+    return out, moved
+
+
+def appended(name: str, old: list[Any], new: list[Any]) -> tuple[list[Any], list[int]]:
+    """Old entries and those new ones that are others, and where each new one is then. One number is one identifier, however described."""
+    items, places = list(old), []
+    for item in new:
+        place = next(
+            (n for n, known in enumerate(items) if known == item or (name == "identifier" and number(known) == number(item))), None
+        )
+        if place is None:
+            items.append(item)
+        elif items[place] != item:
+            items[place] = {**item, **items[place]}
+        places.append(len(items) - 1 if place is None else place)
+    return items, places
+
+
+def number(identifier: Resource) -> tuple[Any, Any]:
+    return identifier.get("system"), identifier.get("value")

@@ -1,0 +1,66 @@
+"""Sentences of docs/mapping.md, each with the smallest message that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from penstock import convert
+from penstock.convert import Context, Converted
+from penstock.formats.hl7v2 import parse
+
+
+def converted(type: str, *segments: str) -> Converted:
+    header = f"MSH|^~\\&|A|B|||20250101||{type}|1|P|2.5.1"
+    return convert.convert(parse("\r".join((header, *segments))), convert.plan(), Context(interface="test"))
+
+
+def of(result: Converted, type: str) -> list[dict[str, Any]]:
+    return [one for one in result.resources if one["resourceType"] == type]
+
+
+PERSON = "PID|1||7^^^X^MR||Doe^Ann"
+
+
+def test_two_nationalities_are_two_extensions_with_one_code_each() -> None:
+    (patient,) = of(converted("ADT^A08", PERSON + "|" * 23 + "GBR~FRA"), "Patient")
+    found = [one["extension"] for one in patient["extension"] if one["url"].endswith("patient-nationality")]
+    assert [[part["valueCodeableConcept"]["coding"][0]["code"] for part in parts] for parts in found] == [["GBR"], ["FRA"]]
+
+
+def test_all_who_care_for_a_patient_are_one_team_whatever_segment_names_them() -> None:
+    role = "ROL|{0}||{1}^^HL70443|47{0}^Okafor"
+    result = converted("ADT^A08", PERSON, role.format(1, "RP"), role.format(2, "CP"), "PRT|3||||4799^Diaz", "PRT|4||AD|AT|4798^Wong")
+    (team,) = of(result, "CareTeam")
+    assert len(team["participant"]) == 3
+    paths = {path.partition(".")[0] for index, path, _, _ in result.lineage if result.resources[index] is team}
+    assert {"participant[0]", "participant[1]", "participant[2]"} <= paths
+
+
+def test_a_condition_of_a_segment_map_means_a_component_of_its_field_by_the_name_of_its_type() -> None:
+    (coverage,) = of(converted("ADT^A08", PERSON, "IN1|1|P|C" + "|" * 7 + "G1^^^ACME^SN"), "Coverage")
+    assert coverage["extension"][0]["valueIdentifier"]["value"] == "G1"
+    result = converted("ADT^A08", PERSON, "IN1|1|P|C" + "|" * 7 + "G1^^^ACME^XX")
+    assert not any("extension" in one for one in of(result, "Coverage"))
+    assert "IN1-10.1" in dict(result.remainder)
+
+
+def test_what_a_segment_makes_on_its_way_is_of_the_person_who_is_near() -> None:
+    result = converted(
+        "ORU^R01",
+        "PID|1||7^^^X^MR||Doe^Ann",
+        "PRT|1||AD|C^^HL70131|^Kin^One",
+        "PID|2||8^^^X^MR||Roe^Bob",
+        "PRT|2||AD|C^^HL70131|^Kin^Two",
+    )
+    patients = {one["identifier"][0]["value"]: f"Patient/{one['id']}" for one in of(result, "Patient")}
+    kin = {one["name"][0]["given"][0]: one["patient"]["reference"] for one in of(result, "RelatedPerson")}
+    assert kin == {"One": patients["7"], "Two": patients["8"]}
+
+
+def test_a_diagnosis_of_a_visit_is_the_patients_and_the_encounter_says_its_use() -> None:
+    result = converted("ADT^A01", PERSON, "PV1|1|I", "DG1|1||R07^Pain^I10|||A|||||||||2")
+    (encounter,), (condition,) = of(result, "Encounter"), of(result, "Condition")
+    assert condition["subject"] == encounter["subject"]
+    assert condition["encounter"]["reference"] == f"Encounter/{encounter['id']}"
+    assert encounter["diagnosis"][0]["condition"]["reference"] == f"Condition/{condition['id']}"
+    assert encounter["diagnosis"][0]["rank"] == 2
