@@ -14,6 +14,7 @@ from collections.abc import Callable
 from benchmarks import conversion, fhirpath, ingest, rest, scale, validation
 
 SECTIONS: dict[str, Callable[[float], None]] = {
+    "parse": conversion.parse_rates,
     "convert": conversion.convert_rates,
     "mllp": ingest.acknowledgements,
     "end-to-end": ingest.end_to_end,
