@@ -27,12 +27,15 @@ WRONG = {
     "Observation-clinical-gender.json": "performer refers to an Encounter",
     "Questionnaire-qs1.json": "items without the required linkId",
 }
-#: What only the whole validation finds wrong.
-WRONG_WHOLE = WRONG | {
+#: What a write refuses: structure, and what R4 itself calls an error.
+REFUSED = WRONG | {
     "ActivityDefinition-blood-tubes-supply.json": "a narrative without content (txt-2)",
     "ActivityDefinition-heart-valve-replacement.json": "a narrative without content (txt-2)",
     "EventDefinition-example.json": "a narrative without content (txt-2)",
     "Questionnaire-zika-virus-exposure-assessment.json": "a narrative without content (txt-2)",
+}
+#: What only the whole validation finds wrong.
+WRONG_WHOLE = REFUSED | {
     "Bundle-10bb101f-a121-4264-a920-67be9cb82c74.json": "the fullUrl of an entry has another id than its resource",
     "Bundle-3a0707d3-549e-4467-b8b8-5a2ab3800efe.json": "the fullUrl of an entry has another id than its resource",
     "Bundle-lri-example.json": "fullUrls with other ids than their resources",

@@ -30,9 +30,13 @@ REFUSED = ("msf-reference-2", "msf-reference-4")
 #: Candle uses search parameters that are drafts; here a parameter is searched by once it is active.
 _ACTIVE = {"status": "active"}
 
+#: search.html#quantity, 3.1.1.4.11: ``5.4||mg`` looks at the code or the human unit; with a system "it is inappropriate to search on the
+#: human display for the unit".
 _QUANTITY = "behind a system stands a code: a human unit is asked for without one (search.html#quantity)"
 _COMPOSITE = "a comma separates whole values of a composite, not values of one of its parts (search.html#composite)"
 _NO_SYSTEM = "|12345 asks for an identifier without a system, and this one has one (search.html#token)"
+#: search.html#token, 3.1.1.4.10: for elements of type ContactPoint "the presence of the pipe symbol SHALL NOT be used"; the table of data
+#: types has no URI for it.
 _CONTACT = "the kind of a ContactPoint (phone) is no namespace: its token has none (search.html#token)"
 _NO_TYPE = "its fixture refers to a resource without saying the type"
 

@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.conformance.test_fhir_examples import WRONG_US_CORE, us_core_package
 from tests.e2e.conftest import Program
 
 MEDIA = {"Content-Type": "application/gzip"}
+FHIR = {"Content-Type": "application/fhir+json"}
 PATIENT = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"
 
 
@@ -190,3 +192,19 @@ def test_a_loaded_guide_is_validated_against_and_searched_by(program: Program, g
         assert [entry["resource"]["id"] for entry in found.json()["entry"]] == ["raced"]
         assert client.delete("/admin/v1/packages/hl7.fhir.us.core/6.1.0").status_code == 200
         assert client.get("/fhir/Patient?race=2106-3").status_code == 400
+
+
+@pytest.mark.req("FH-10")
+def test_the_examples_of_a_loaded_guide_are_right_by_its_own_profiles(program: Program, guides: dict[str, Path]) -> None:
+    """All but those that break what they illustrate (``WRONG_US_CORE``), asked of the running program."""
+    _, examples = us_core_package(guides["6.1.0"])
+    with program.client() as client:
+        assert client.post("/admin/v1/packages", content=guides["6.1.0"].read_bytes(), headers=MEDIA).status_code == 201
+        outcomes = {
+            name: client.post(f"/fhir/{json.loads(text)['resourceType']}/$validate", content=text, headers=FHIR) for name, text in examples
+        }
+        assert client.delete("/admin/v1/packages/hl7.fhir.us.core/6.1.0").status_code == 200
+    assert {outcome.status_code for outcome in outcomes.values()} == {200}
+    wrong = {name for name, outcome in outcomes.items() if any(each["severity"] == "error" for each in outcome.json()["issue"])}
+    assert wrong == WRONG_US_CORE[guides["6.1.0"].name]
+    assert len(examples) >= 180
