@@ -10,15 +10,13 @@ import re
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from penstock.convert import codes
+from penstock.convert import codes, places
 from penstock.convert.primitives import decimal, string
-from penstock.convert.rows import table
 from penstock.convert.run import Resource, Run, pick
 from penstock.formats.hl7v2.escape import render, unescape
 from penstock.formats.hl7v2.message import NULL
 
 EMPTY = ("", NULL)
-PHYSICAL = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 RANGE = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*-\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*$")
 UCUM = "http://unitsofmeasure.org"
 
@@ -88,46 +86,6 @@ def first(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
 def lines(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
     """ST, TX, FT as text: all of it, formatting commands laid out; these types have no components."""
     return render(raw, run.cuts, run.charset), src
-
-
-def location(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
-    """PL: `out` becomes the most granular location that is named; the coarser ones are chained by partOf (IG, PV1-3)."""
-    parts = raw.split(delim)
-    named = [level for level in LEVELS if pick(parts, level.component) not in EMPTY]
-    node, number = out, me
-    for place, level in enumerate(named):
-        found, leaf = run.leaf(pick(parts, level.component), f"{src}.{level.component}")
-        text = string(run, found, leaf)
-        if text is None:
-            continue
-        rule = f"PL[Location]:{level.component}#1"
-        fill_location(run, number, node, level, text, rule, leaf)
-        run.instances[number].key = "/".join(
-            (run.facility, *(f"{lv.code}:{run.text(pick(parts, lv.component))}" for lv in reversed(named[place:])))
-        )
-        if place + 1 < len(named):
-            parent = run.new("Location", source=src)
-            part_of: Resource = {}
-            run.refer(number, part_of, "partOf.", parent, rule, leaf)
-            node["partOf"] = part_of
-            node, number = parent.body, parent.number
-    if len(out) > 1 and pick(parts, 9) not in EMPTY:
-        found, leaf = run.leaf(pick(parts, 9), f"{src}.9")
-        text = string(run, found, leaf)
-        if text is None:
-            return
-        out["description"] = text
-        run.lineage.append((me, "description", "PL[Location]:9#1", leaf))
-
-
-def fill_location(run: Run, number: int, node: Resource, level: Level, text: str, rule: str, leaf: str) -> None:
-    node["identifier"] = [{"value": text}]
-    node["status"] = "active"
-    node["name"] = text
-    node["mode"] = "instance"
-    node["physicalType"] = {"coding": [{"system": PHYSICAL, "code": level.code, "display": level.display}]}
-    for name in ("identifier[0].value", "status", "name", "mode", "physicalType.coding[0].code"):
-        run.lineage.append((number, name, rule, leaf))
 
 
 def name(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
@@ -227,15 +185,6 @@ def comparator(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, 
     run.lineage.append((me, at + "value", "SN[Quantity]:2#1", f"{src}.2"))
 
 
-class Level(NamedTuple):
-    component: int
-    code: str
-    display: str
-
-
-LEVELS = tuple(Level(int(row["component"]), row["code"], row["display"]) for row in table("codes", "location-levels"))
-
-
 def reference_range(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
     """OBX-7: always its text; low and high as well where it is plainly `low-high`."""
     text = string(run, unescape(raw, run.cuts, run.charset) if run.E in raw else raw, src)
@@ -260,7 +209,8 @@ BUILTINS: dict[str, Builtin] = {
     "@system": Builtin(system, "value"),
     "@universal": Builtin(universal, "value"),
     "@lines": Builtin(lines, "lines"),
-    "@location": Builtin(location, "resource", "Location"),
+    "@location": Builtin(places.location, "resource", "Location"),
+    "@person-location": Builtin(places.person_location, "resource", "Location"),
     "@name": Builtin(name, "value"),
     "@attachment": Builtin(attachment, "element", "Attachment"),
     "@pointer": Builtin(pointer, "element", "Attachment"),

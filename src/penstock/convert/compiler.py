@@ -167,7 +167,7 @@ class Compiler:
 
     def structure(self, name: str) -> Structure:
         root = tree(name, self.tables.messages[name])
-        self.told(root)
+        self.everywhere(root)
         labels = first_labels(root)
         steps: dict[int, tuple[Step, ...]] = {}
         checks: dict[int, Check] = {}
@@ -198,15 +198,15 @@ class Compiler:
             self.problems.append(problem)
             return {}
 
-    def told(self, root: Node) -> None:
-        """What tells of the message itself is said once for every structure (the map `*`), in place of the structure's own rows."""
+    def everywhere(self, root: Node) -> None:
+        """Adds the rows that stand in every structure (the map `*`). What tells of the message itself is said there alone."""
         every: dict[str, list[Row]] = {}
         for row in self.tables.messages.get(EVERY, ()):
             every.setdefault(row.source.rpartition(".")[2], []).append(row)
-        if every:
-            for node in walk(root):
-                own = [row for row in node.rows if not row.target or paths.target(row.target).type not in self.about]
-                node.rows = own if node.group else [*own, *every.get(node.name, ())]
+        labels = first_labels(root)
+        for node in walk(root):
+            own = [row for row in node.rows if not row.target or paths.target(row.target).type not in self.about]
+            node.rows = own if node.group else [*own, *(owned(row, own, labels) for row in every.get(node.name, ()))]
 
     def step(self, row: Row, node: Node, labels: Mapping[str, str], creators: set[tuple[str, str]]) -> Step | None:
         if not row.target or row.condition.upper().removeprefix("IF ").strip() == "NEVER":
@@ -243,6 +243,16 @@ class Compiler:
         exec(compile("\n".join(lines), f"<conditions of {segment}>", "exec"), self.module, scope)  # noqa: S102 - made of our rows
         found: Check = scope["check"]
         return found
+
+
+def owned(row: Row, rows: Sequence[Row], labels: Mapping[str, str]) -> Row:
+    """`Patient[own]` of a row that stands in every structure: the one that another row of the same segment fills, else the first one."""
+
+    def label(found: re.Match[str]) -> str:
+        mine = [target.label for one in rows if one.target and (target := paths.target(one.target)).type == found[1]]
+        return f"{found[1]}[{mine[0] if mine else labels.get(found[1], '')}]".replace("[]", "")
+
+    return row._replace(assign=re.sub(r"(\w+)\[own\]", label, row.assign))
 
 
 def extension(rule: Rule, depth: int = 0) -> tuple[int, str]:

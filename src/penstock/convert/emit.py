@@ -265,10 +265,14 @@ class Emitter:
             self.add(f'    run.note(f"{{sid}}-{index}", NULL_OF_MANY)')
 
     def unsourced(self, rule: Rule) -> None:
-        """A row without a source: it fires when its condition holds and the rest of the map filled something."""
+        """A row without a source: it fires when its condition holds and the rest of the map filled something.
+
+        In a data type map one that reads the whole value by another map needs nothing else.
+        """
         if self.segment:
             self.add("r = 1")
-        self.add("if len(out) > 1:" if self.segment and self.whole else "if out:")
+        reads = not self.segment and rule.using is not None and rule.assign is None
+        self.add("if whole:" if reads else "if len(out) > 1:" if self.segment and self.whole else "if out:")
         self.depth += 1
         if not self.segment:
             self.add("raw, src = whole, base")

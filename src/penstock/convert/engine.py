@@ -147,9 +147,9 @@ def take(run: Run, step: Step, position: int, pending: list[Pending]) -> None:
         part(run, step, step.part, position, instance)
     else:
         step.fill(run, instance.number, instance.body, "", segment.fields, sid, position)
-    if len(instance.body) < 2:
+    if len(instance.body) < 2 and (step.adds or step.part is not None):
         return
-    if not instance.registered:
+    if not instance.registered:  # though it said nothing: what other segments say of it belongs to it, and to none before it
         register(step.target, instance, group, groups)
     after = len(instance.body.get(step.adds, ())) if step.adds else 0
     pending.append(Pending(step, position, instance, after - 1 if after > before else -1))

@@ -318,6 +318,13 @@ class Run:
         self.references.append((reference, to))
         self.lineage.append((me, path + "reference", rule, source))
 
+    def listed(self, table: CodeTable, text: str, source: str) -> str:
+        """The standard code for an element that takes any text; what the table does not know stays as it is and is listed for a steward."""
+        found = table.find(text)
+        if found is None:
+            self.steward.append(Steward(source, table.source, text, table.name))
+        return text if found is None else found.code
+
     def unknown(self, table: CodeTable, text: str, source: str) -> None:
         """A code that its table does not know, where the original cannot be kept beside it."""
         self.steward.append(Steward(source, table.source, text, table.name))

@@ -82,30 +82,35 @@ class Walk:
         rule = self.rule
         self.add("if text:")
         self.emitter.depth += 1
-        if rule.table:
-            self.add(f"found = {rule.table}.find(text)")
-            self.add("if found is None:")
-            self.emitter.depth += 1
-            if leaf.many or not self.simple():
-                self.add(f"run.unknown({rule.table}, text, leaf)")
-            else:
-                start = self.emitter.depth
-                self.open(rule.steps[:-1])
-                self.add(
-                    f"run.unknown_code({self.me}, {self.node}, {self.path}, {leaf.name!r}, {rule.table}, text, leaf, {rule.row.rule!r})"
-                )
-                self.close()
-                self.emitter.depth = start
-                self.reset()
-            self.emitter.depth -= 1
-            self.add("else:")
-            self.emitter.depth += 1
-            self.add(f"value = P_{leaf.type}(run, found.code, leaf)" if leaf.type in CONSTANTS else "value = found.code")
+        if rule.table and leaf.type == "string":
+            self.add(f"value = P_string(run, run.listed({rule.table}, text, leaf), leaf)")
+        elif rule.table:
+            self.code(leaf)
         else:
             self.add(f"value = P_{leaf.type}(run, text, leaf)")
         self.add("if value is not None:")
         self.emitter.depth += 1
         self.placed(leaf)
+
+    def code(self, leaf: shape.Shape) -> None:
+        """The code that the table has for the text; what it does not know is kept beside the element."""
+        rule = self.rule
+        self.add(f"found = {rule.table}.find(text)")
+        self.add("if found is None:")
+        self.emitter.depth += 1
+        if leaf.many or not self.simple():
+            self.add(f"run.unknown({rule.table}, text, leaf)")
+        else:
+            start = self.emitter.depth
+            self.open(rule.steps[:-1])
+            self.add(f"run.unknown_code({self.me}, {self.node}, {self.path}, {leaf.name!r}, {rule.table}, text, leaf, {rule.row.rule!r})")
+            self.close()
+            self.emitter.depth = start
+            self.reset()
+        self.emitter.depth -= 1
+        self.add("else:")
+        self.emitter.depth += 1
+        self.add(f"value = P_{leaf.type}(run, found.code, leaf)" if leaf.type in CONSTANTS else "value = found.code")
 
     def continues(self) -> bool:
         """Text that a repetition continues on a new line instead of starting another element."""

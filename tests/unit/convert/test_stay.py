@@ -151,3 +151,19 @@ def test_a_merge_of_a_record_with_itself_ends_nothing() -> None:
     assert "active" not in patient and "link" not in patient
     result = convert.convert(parse(text), convert.plan(), Context())
     assert "the prior record is the surviving one: nothing is merged" in {reason for _, reason in result.remainder}
+
+
+def converted(*lines: str) -> list[Resource]:
+    head = "MSH|^~\\&|PAS|RXH|EHR|RXH|20250101||ORU^R01|1|P|2.5"
+    return convert.convert(parse("\r".join((head, *lines))), convert.plan(), Context()).resources
+
+
+def test_what_is_said_of_a_person_without_any_data_stands_in_a_patient_of_his_own() -> None:
+    patient = next(one for one in converted("PID|1", "NK1|1|Doe^Jo|BRO") if one["resourceType"] == "Patient")
+    assert patient["contact"][0]["name"]["family"] == "Doe"
+
+
+def test_a_note_to_an_empty_result_is_none_to_the_result_before() -> None:
+    results = converted("PID|1||7", "OBR|1|||K", "OBX|1|NM|K||4.1||||||F", "OBX|2", "NTE|1||see above")
+    notes = {one["code"].get("text", "K"): one.get("note") for one in results if one["resourceType"] == "Observation"}
+    assert notes == {"K": None, "unknown": [{"text": "see above"}]}
