@@ -40,7 +40,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An element of a resource that a segment fills: several segments fill the same one by its label, as they do resources."""
+    """An element of a resource that a segment fills: several segments fill the same one by its label, as they do resources.
+
+    A label may be a field (`education[OBX-4]`): then it is the same one for all segments that have the same text there.
+    """
 
     many: bool
     label: str
@@ -49,6 +52,10 @@ class Part:
     def every(self) -> bool:
         """Whether it means each such part that the message makes: then it is filled when all the others are there."""
         return self.label == EVERY
+
+    @property
+    def field(self) -> int:
+        return int(self.label.partition("-")[2] or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from penstock.convert.builtins import BUILTINS, EMPTY
 from penstock.convert.codes import Codes, shipped_codes
 from penstock.convert.compiled import Check, Fill, Plan, Step, Structure
 from penstock.convert.grammar import Grammar, Node, tree, walk
-from penstock.convert.message_rows import first_labels, grouped, part_of, pointed, reference
+from penstock.convert.message_rows import astray, first_labels, grouped, part_of, pointed, reference
 from penstock.convert.primitives import PRIMITIVES, numeric
 from penstock.convert.remainder import remember_fields
 from penstock.convert.rows import EVERY, Row, Tables, normal
@@ -189,6 +189,8 @@ class Compiler:
                 steps[node.number] = tuple(made)
                 if any(step.condition for step in made):
                     checks[node.number] = self.check(made, node.name)
+        for rule in astray([step for made in steps.values() for step in made]):
+            self.problems.append(Problem("structure", "this reference names a resource under a label that no row makes", at=rule))
         return Structure(name, Grammar(root), steps, checks, self.grouped(root, steps))
 
     def grouped(self, root: Node, steps: Mapping[int, Sequence[Step]]) -> Mapping[int, tuple[str, ...]]:
@@ -283,9 +285,13 @@ def primitive(name: str) -> bool:
 
 
 def filled_type(name: str) -> str:
-    """The R4 type that a map fills, from its name: `EI[Identifier-Extension]` fills an Identifier, `PL[location]` a Location."""
-    wanted = re.split(r"[-.\]]", name.partition("[")[2])[0].lower()
-    return type_names().get(wanted, "")
+    """The R4 type that a map fills, from its name: `EI[Identifier-Extension]` fills an Identifier, `PL[location]` a Location.
+
+    `OBX[Immunization.education]` fills an element that has no type of its own.
+    """
+    wanted = re.split(r"[-\]]", name.partition("[")[2])[0]
+    element = r4().type_at(wanted) if "." in wanted else None
+    return element.type if element is not None else type_names().get(wanted.partition(".")[0].lower(), "")
 
 
 @cache

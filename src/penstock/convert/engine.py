@@ -170,11 +170,15 @@ def part(run: Run, step: Step, what: Part, position: int, owner: Instance) -> No
     name = run.segments[position].name
     label = step.type, f"{step.target[1]}.{step.adds}[{what.label}]"
     known = run.portions.setdefault((owner.number, step.adds), [])
-    if not what.every:
+    key = run.get(run.segments[position].fields, what.field) if what.field else ""
+    if what.field:
+        known = [one for one in known if one.key == key]
+    elif not what.every:
         found = nearest(group, label, groups)
         mine = found is not None and found.number == owner.number and (found.creator != name or found.source == sid)
         known = [found] if found is not None and mine else []
     for one in known or [begun(owner, step, what, name, sid)]:
+        one.key = key
         step.fill(run, owner.number, one.body, one.at, run.segments[position].fields, sid, position)
         if one.body and not one.registered:
             attach(owner, step.adds, what, one.body)
@@ -280,13 +284,13 @@ def put(run: Run, instance: Instance, reference: Reference, value: str, source: 
         if not many:
             node, at = node.setdefault(name, {}), f"{at}{name}."
             continue
-        if reference.text and not node.get(name):
+        if reference.text and not at and not node.get(name):
             return
         items = node.setdefault(name, [])
         if name == own[0]:
             node, at = items[own[1]], f"{at}{name}[{own[1]}]."
             continue
-        if not reference.text:
+        if not reference.text or not items:
             items.append({})
         node, at = items[-1], f"{at}{name}[{len(items) - 1}]."
     node[reference.last] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from penstock.convert import conditions, paths, shape
 from penstock.convert.compiled import Part, Reference, Step
@@ -98,6 +98,17 @@ def grouped(root: Node, steps: Mapping[int, Sequence[Step]]) -> dict[int, tuple[
     if lost := asked.difference(*known.values()):
         raise Problem("structure", "a condition looks for a segment in a group that does not hold it", at=min(lost))
     return {number: tuple(sorted(names & asked)) for number, names in known.items() if names & asked}
+
+
+def astray(steps: Sequence[Step]) -> Iterator[str]:
+    """The rules of rows with a reference from or to a resource that no row makes under that label, though others do under other labels."""
+    made = {step.target for step in steps}
+    types = {type for type, _ in made}
+    for step in steps:
+        for one in step.references:
+            ends = (one.target,) if one.text else (one.target, one.to)
+            if any(end not in made and end[0] in types for end in ends):
+                yield step.rule
 
 
 def first_labels(root: Node) -> dict[str, str]:

@@ -166,3 +166,47 @@ def test_a_condition_about_a_group_that_does_not_hold_the_segment_is_refused() -
 def test_a_segment_without_a_target_is_left_over_with_the_reason_of_its_row() -> None:
     result = converted((row("ZAA#1", "segment 0..*", reason="kept with the message"),), "ZAA|x")
     assert ("ZAA-1", "kept with the message") in result.remainder
+
+
+def test_a_label_may_be_a_field_then_the_same_text_there_is_the_same_part() -> None:
+    rows = (
+        *ORDER,
+        row("ORDER.ZDS#1", "segment 0..*", target=f"{MR}.dosageInstruction[ZDS-3]", using="ZDS[Dosage]"),
+        *END,
+    )
+    result = converted(rows, "ZMR|1\rZDS|one a day||a\rZDS|two a day||b\rZDS||PO|a")
+    texts = [(one.get("text"), "route" in one) for one in only(result, "MedicationRequest")["dosageInstruction"]]
+    assert texts == [("one a day", True), ("two a day", False)]
+
+
+def test_a_map_may_fill_an_element_that_has_no_type_of_its_own() -> None:
+    rows = (
+        *ORDER,
+        row("ORDER.ZDI#1", "segment 0..1", target=f"{MR}.dispenseRequest", using="ZDI[MedicationRequest.dispenseRequest]"),
+        *END,
+        Row("ZDI[MedicationRequest.dispenseRequest]:1#1", "ZDI-1", "NM", "", "numberOfRepeatsAllowed"),
+    )
+    assert only(converted(rows, "ZMR|1\rZDI|3"), "MedicationRequest")["dispenseRequest"] == {"numberOfRepeatsAllowed": 3}
+
+
+def test_a_constant_beside_a_reference_may_stand_in_an_element_that_nothing_else_fills() -> None:
+    part = "Encounter[1].participant"
+    assign = f'{part}.individual.reference=Patient[1].id; {part}.type.coding.code="SELF"'
+    rows = (row("ZEN#1", "segment 1..1", target="Encounter[1]", using="ZEN[Encounter]", assign=assign), Row(*ZEN))
+    (found,) = only(converted(rows, "ZEN|1"), "Encounter")["participant"]
+    assert found["type"] == [{"coding": [{"code": "SELF"}]}]
+    assert found["individual"]["reference"].startswith("Patient/")
+
+
+ZEN = ("ZEN[Encounter]:1#1", "ZEN-1", "EI", "", "identifier", "EI[Identifier-Extension]")
+
+
+def test_a_reference_under_a_label_that_no_row_makes_is_refused() -> None:
+    rows = (
+        *ORDER[:1],
+        row("ORDER.ZMR#1", "segment 1..1", target=MR, using="ZMR[MedicationRequest]", assign=f"{MR}.subject=Patient[PID].id"),
+        *END,
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        converted(rows, "ZMR|1")
+    assert [problem.at for problem in caught.value.exceptions if isinstance(problem, Problem)] == ["TST_T01:ORDER.ZMR#1"]
