@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from penstock.api.corked import Http
 from penstock.errors import Problem
 
 #: Seconds that requests under way have, once the server stops.
@@ -35,7 +36,7 @@ async def serving(app: Served, address: str, *, shared: bool = False, joins: boo
     listening = _join(address) if joins else _listen(address, shared)
     server = _Server(
         uvicorn.Config(
-            app, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            app, http=Http, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             proxy_headers=False, timeout_graceful_shutdown=_STOP_S,
         )
     )  # fmt: skip

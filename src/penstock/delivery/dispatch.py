@@ -21,7 +21,7 @@ from penstock.delivery.registry import SQL
 from penstock.delivery.secrets import Vault
 from penstock.delivery.subscription import Subscription
 from penstock.errors import Problem, explain
-from penstock.events import Event, Horizon, follow
+from penstock.events import Event, Horizon, follow, follow_types
 from penstock.events.feed import Bodies
 from penstock.log import get
 
@@ -33,6 +33,7 @@ Matches = Callable[[str, str, bytes], bool]
 Keys = Mapping[tuple[str, str, int], bytes]
 
 _IDLE_S = (0.01, 0.2)
+_ABOUT_US = "Subscription"
 
 
 class Dispatcher:
@@ -59,6 +60,7 @@ class Dispatcher:
         self._limit = limit
         self._hear = hear
         self._changed = False
+        self._asked = False
 
     async def run(self, wake: Callable[[], None], changed: Callable[[], None]) -> None:
         """Follow for ever; ``wake`` is called when something new is due, ``changed`` when subscribers are others now.
@@ -79,7 +81,8 @@ class Dispatcher:
                 wake()
                 wait = _IDLE_S[0]
                 if moved < self._limit:
-                    await asyncio.sleep(wait)  # each step is a commit: under load the next one takes along what comes meanwhile
+                    # Each step is a commit: under load the next one takes along what comes meanwhile; where nobody asked, nobody waits.
+                    await asyncio.sleep(wait if self._asked else _IDLE_S[1])
             else:
                 await self._hear(wait)
                 wait = min(wait * 2, _IDLE_S[1])
@@ -91,9 +94,9 @@ class Dispatcher:
             cursor = int(await tx.fetchval(SQL["cursor"]))
             if cursor >= upto:
                 return 0
-            events = await follow(tx, cursor, upto, self._limit)
             subscribers = [s for s in await registry.all_of(tx) if s.status != "off"]
-            for about_us, run in groupby(events, key=lambda event: event.type == "Subscription"):
+            events = await self._concerning(tx, cursor, upto, subscribers)
+            for about_us, run in groupby(events, key=lambda event: event.type == _ABOUT_US):
                 part = list(run)
                 if about_us:
                     self._changed = True
@@ -101,7 +104,17 @@ class Dispatcher:
                     subscribers = [s for s in await registry.all_of(tx) if s.status != "off"]
                 await self._enqueue(tx, part, subscribers)
             await tx.execute(SQL["move_cursor"], events[-1].seq if len(events) == self._limit else upto)
+            self._asked = bool(subscribers)
         return max(1, len(events))
+
+    async def _concerning(self, tx: Tx, after: int, upto: int, subscribers: Sequence[Subscription]) -> list[Event]:
+        """Events of the types that somebody asked for, or of all, where one of them changes who asks for what."""
+        if all(s.spec.types for s in subscribers):
+            types = {_ABOUT_US, *(type_ for s in subscribers for type_ in s.spec.types)}
+            events = await follow_types(tx, after, upto, self._limit, sorted(types), tenant=None)
+            if all(event.type != _ABOUT_US for event in events):
+                return events
+        return await follow(tx, after, upto, self._limit)
 
     async def _take_over(self, tx: Tx, events: Sequence[Event]) -> None:
         bodies = await self._bodies(tx, [event.version_key for event in events if event.op != "delete"])

@@ -119,8 +119,8 @@ async def follow(tx: Tx, after: int, upto: int, limit: int) -> list[Event]:
     return [Event(*row) for row in await tx.fetch(SQL["follow"], after, upto, limit)]
 
 
-async def follow_types(tx: Tx, after: int, upto: int, limit: int, types: Sequence[str], *, tenant: str = "main") -> list[Event]:
-    """The same for resources of some types alone."""
+async def follow_types(tx: Tx, after: int, upto: int, limit: int, types: Sequence[str], *, tenant: str | None) -> list[Event]:
+    """The same for resources of some types alone, of one tenant or (None) of all."""
     return [Event(*row) for row in await tx.fetch(SQL["follow_some"], after, upto, limit, tenant, list(types), None)]
 
 

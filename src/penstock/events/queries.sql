@@ -35,10 +35,10 @@ select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, i
 from event where seq = any($1::bigint[]) order by seq
 
 -- name: follow_some
--- What one reader of the feed may see: its tenant, its types (null: all), its patient (null: all).
+-- What one reader may see or wants to: its tenant (null: all), its types (null: all), its patient (null: all).
 select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
 from event
-where seq > $1 and seq <= $2 and tenant = $4 and ($5::text[] is null or type = any($5)) and ($6::text is null or key = $6)
+where seq > $1 and seq <= $2 and ($4::text is null or tenant = $4) and ($5::text[] is null or type = any($5)) and ($6::text is null or key = $6)
 order by seq limit $3
 
 -- name: window

@@ -1,8 +1,8 @@
 """Group commit for single writes: what waits together is committed together, each with an answer of its own.
 
 One task takes everything that waits (up to ``most``), writes it as one batch in one transaction, and only after the commit resolves
-each caller's future. No timer: while one batch commits, the next gathers. A batch that fails as a whole is done again one by one, so
-that one bad change costs its neighbours nothing but time.
+each caller's future. No timer: while one batch commits, the next gathers, and whoever is about to ask when it begins comes along. A batch
+that fails as a whole is done again one by one, so that one bad change costs its neighbours nothing but time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from penstock.store.store import Outcome, Store
 
 #: Problems after which nobody knows whether the batch was committed, or which the next attempt would only meet again.
 _UNSURE = frozenset(("transient", "timeout", "no-store"))
+
+
+#: Turns of the event loop from the bytes of a request to its change: read, begun, asked.
+_TURNS = 3
 
 
 class _Waiting(NamedTuple):
@@ -75,10 +79,19 @@ class Writer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
+            await self._gather()
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             batch = [each for each in batch if not each.answer.done()]  # a caller who went away before we began
             for each, outcome in zip(batch, await self._commit([each.item for each in batch]), strict=True):
                 _settle(each.answer, outcome)
+
+    async def _gather(self) -> None:
+        """Let come along whose requests have arrived: a turn of the loop costs microseconds, a commit of its own a millisecond."""
+        before = 0
+        while before < len(self._waiting) < self._most:
+            before = len(self._waiting)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
 
     async def _commit(self, items: Sequence[Item]) -> list[Outcome]:
         try:

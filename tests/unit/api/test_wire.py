@@ -1,31 +1,24 @@
-"""The door on a real socket, as uvicorn runs it: what only shows there."""
+"""The door on a real socket, as the program serves it: what only shows there."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from penstock.api.app import build
+from penstock.api.corked import Corked
 from penstock.api.parts import Parts
+from penstock.api.serve import serving
 
 
 @pytest.fixture
 async def port(parts: Parts) -> AsyncIterator[int]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        build(parts), http="httptools", loop="none", lifespan="off", log_config=None, access_log=False, server_header=False
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server._serve([listening]))
-    yield int(listening.getsockname()[1])
-    server.should_exit = True
-    await serving
+    async with serving(build(parts), "127.0.0.1:0") as url:
+        yield int(url.rpartition(":")[2])
 
 
 async def ask(port: int, data: bytes) -> bytes:
@@ -82,3 +75,36 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_stores_nothing(por
     await asyncio.sleep(0.2)
     async with parts.database.connection() as tx:
         assert await tx.fetchval("select count(*) from event") == 0
+
+
+class Pieces(asyncio.Transport):
+    """A transport that keeps what it is given, piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def writelines(self, pieces: Any) -> None:
+        self.sent.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.sent.append(b"(closed)")
+
+
+async def test_head_and_body_of_an_answer_are_one_piece_and_none_is_lost_when_the_connection_closes() -> None:
+    transport = Pieces()
+    corked = Corked(transport, asyncio.get_running_loop())
+    corked.write(b"head ")
+    corked.write(b"body")
+    await asyncio.sleep(0)
+    corked.write(b"last")
+    corked.close()
+    await asyncio.sleep(0)
+    assert transport.sent == [b"head body", b"last", b"(closed)"]
+
+
+async def test_a_long_answer_is_not_held() -> None:
+    transport = Pieces()
+    corked = Corked(transport, asyncio.get_running_loop())
+    corked.write(b"x" * 70_000)
+    assert [len(piece) for piece in transport.sent] == [70_000]

@@ -71,6 +71,19 @@ async def test_what_happened_before_the_subscription_is_not_told_and_deletions_a
     assert [told.headers["penstock-subject"] for told in subscriber.told] == ["Observation/2/_history/1", "Observation/3/_history/1"]
 
 
+async def test_what_follows_a_new_subscription_in_the_same_look_at_the_log_is_told(database: Database) -> None:
+    house = House(database)
+    async with Subscriber().listening() as subscriber:
+        await house.subscribe(rest_hook(subscriber.url, "Encounter"), id_="other")
+        await house.pass_by()
+        await house.write(observation(1, "9"))
+        await house.subscribe(rest_hook(subscriber.url, "Observation"))
+        await house.write(observation(2, "9"))
+        async with house.delivering():
+            await house.settled(1)
+    assert [told.headers["penstock-subject"] for told in subscriber.told] == ["Observation/2/_history/1"]
+
+
 async def test_an_ended_subscription_is_told_nothing_more(database: Database) -> None:
     house = House(database, Policy(base_s=60, cap_s=60))
     async with Subscriber(lambda told: asyncio.sleep(0, answer(503))).listening() as subscriber, house.delivering():

@@ -64,6 +64,22 @@ async def test_a_batch_whose_commit_is_in_doubt_is_not_done_again(database: Data
     assert calls == [6] and all(isinstance(o, Problem) and o.meaning.http == 503 for o in outcomes)
 
 
+async def test_who_asks_while_a_batch_begins_comes_along(shelf: Shelf) -> None:
+    committed: list[int] = []
+
+    async def announce(tx: Tx, written: Sequence[Written], cause: Sequence[Cause], /, *, tenant: str) -> None:
+        committed.append(len(written))
+
+    async def later(writer: Writer, turns: int) -> Written:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await writer.submit(SYSTEM, Change("create", "Observation", resource=observation(turns)), CAUSE)
+
+    async with Writer(shelf.database, Store(announce)) as writer:
+        await asyncio.gather(*(later(writer, turns) for turns in range(8)))
+    assert committed == [8]
+
+
 async def test_a_closing_writer_finishes_what_it_accepted_and_refuses_the_rest(shelf: Shelf) -> None:
     writer = Writer(shelf.database, shelf.store)
     writer.start()
