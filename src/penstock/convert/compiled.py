@@ -106,5 +106,5 @@ class Plan:
     problems: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
     #: the ids of all rows that are in the compiled code
     rules: frozenset[str] = frozenset()
-    reasons: dict[tuple[str, int], Any] = field(default_factory=dict)
+    reasons: dict[tuple[str, int, tuple[bool, ...]], Any] = field(default_factory=dict)
     memories: Memories = field(default_factory=Memories)

@@ -104,6 +104,7 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
             if check is not None:
                 held = check(run, message.segments[position].fields, position)
                 key = move.node.number, held
+                run.held[position] = held
                 if key not in chosen:
                     chosen[key] = tuple(step for step, holds in zip(steps, held, strict=True) if holds)
                 if not chosen[key]:

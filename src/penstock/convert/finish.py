@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.convert.joined import joined
 from penstock.convert.lineage import Lineages
+from penstock.convert.merge import rivals
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
 
@@ -35,6 +36,8 @@ class Default(NamedTuple):
     to: str
     #: the element itself, not one inside another
     alone: bool
+    #: the other variants of a choice: with one of them nothing is missing
+    others: tuple[str, ...]
 
 
 class Defaults(NamedTuple):
@@ -53,7 +56,8 @@ def read_defaults() -> dict[str, Defaults]:
         value = json.loads(text) if text[:1] in "[{" else text
         copy = text[1:] if text[:1] == "=" else ""
         to = text[1:] if text[:1] == "@" and text not in (RECEIVED, ABSENT) else ""
-        found.setdefault(type, []).append(Default(tuple(names), value, copy, to, len(names) == 1))
+        others = rivals(".".join((type, *names[:-1])), names[-1])
+        found.setdefault(type, []).append(Default(tuple(names), value, copy, to, len(names) == 1, others))
     return {
         type: Defaults(
             each,
@@ -123,7 +127,7 @@ def fill(run: Run, instance: Instance, node: Resource, default: Default, value: 
         for place, child in enumerate(children if isinstance(children, list) else [children] if children else []):
             fill(run, instance, child, default, value, f"{at}{name}[{place}]." if isinstance(children, list) else f"{at}{name}.", names[1:])
         return
-    if node.get(name):
+    if node.get(name) or any(other in node for other in default.others):
         return
     where = f"{name}[0]" if isinstance(value, list) else name
     if value == ABSENT:

@@ -139,10 +139,14 @@ def concept(code: Resource | None) -> str:
     return str(code.get("text") or (codings[0].get("display") if codings else "") or "")
 
 
+#: what an Observation of a message is part of
+WHOLES = ("DiagnosticReport", "Immunization", "ServiceRequest")
+
+
 def observation(identities: Identities, instance: Instance) -> str:
-    """Order, code, sub-id and, where there is one, the instance identifier (OBX-21): a correction is the same Observation."""
-    report = identities.near(instance, "DiagnosticReport")
-    parent = report.key if report is not None else f"{identities.id_near(instance, 'Patient')}|{identities.id_near(instance, 'Encounter')}"
+    """What it is part of, code, sub-id and, where there is one, the instance identifier (OBX-21): a correction is the same Observation."""
+    whole = next((found for type in WHOLES if (found := identities.near(instance, type)) is not None), None)
+    parent = whole.key if whole is not None else f"{identities.id_near(instance, 'Patient')}|{identities.id_near(instance, 'Encounter')}"
     code = concept(instance.body.get("code"))
     if not parent.strip("|") or not code:
         return ""
@@ -194,6 +198,19 @@ def care_team(identities: Identities, instance: Instance) -> str:
     return f"{who}|team:{identities.run.facility}" if who else ""
 
 
+#: what registries write where an immunization has no number of its own (a refusal, a record of history)
+NO_NUMBER = "9999"
+
+
+def immunization(identities: Identities, instance: Instance) -> str:
+    """The sender's number of the act; else who got what when."""
+    found = of_type(instance.body, "FILL") or of_type(instance.body, "PLAC")
+    if found is not None and found["value"] != NO_NUMBER:
+        return spelled(identities.run, found)
+    who, what = identities.id_near(instance, "Patient"), concept(instance.body.get("vaccineCode"))
+    return f"{who}|{what}|{instance.body.get('occurrenceDateTime', '')}" if who and what else ""
+
+
 KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Patient": patient,
     "Encounter": encounter,
@@ -210,9 +227,20 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "MessageHeader": of_message,
     "Provenance": of_message,
     "CareTeam": care_team,
+    "Immunization": immunization,
 }
 #: parents before those whose keys name them
-PARENTS = ("Patient", "Organization", "Practitioner", "Location", "PractitionerRole", "Encounter", "ServiceRequest", "DiagnosticReport")
+PARENTS = (
+    "Patient",
+    "Organization",
+    "Practitioner",
+    "Location",
+    "PractitionerRole",
+    "Encounter",
+    "ServiceRequest",
+    "DiagnosticReport",
+    "Immunization",
+)
 ORDER = {name: place for place, name in enumerate(PARENTS)}
 
 
@@ -221,5 +249,15 @@ def order_of(instance: Instance) -> int:
 
 
 EACH = frozenset(
-    {"Observation", "DiagnosticReport", "ServiceRequest", "Condition", "AllergyIntolerance", "Procedure", "Coverage", "Specimen"}
+    {
+        "Observation",
+        "DiagnosticReport",
+        "ServiceRequest",
+        "Condition",
+        "AllergyIntolerance",
+        "Procedure",
+        "Coverage",
+        "Specimen",
+        "Immunization",
+    }
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from penstock.errors import Problem
 
-STEP = re.compile(r"([A-Za-z$][A-Za-z0-9]*)?(?:\[([A-Za-z0-9-]+)\])?$")
+STEP = re.compile(r"([A-Za-z$][A-Za-z0-9]*)?(?:\[([A-Za-z0-9]+|[A-Z][A-Z0-9]{2}-[0-9]+)\])?$")
 
 
 class Step(NamedTuple):

@@ -37,7 +37,7 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             continue
         if move.strayed:
             rest.append((sid, "out of order: read where the structure knows it"))
-        reasons = field_reasons(plan, structure, move.node.number, segment.name)
+        reasons = field_reasons(plan, structure, move.node.number, run.held.get(position, ()), segment.name)
         if run.skipped.get(position):
             reasons = Reasons({}, run.skipped[position], set(), reasons.types)
         start, done = sid + "-", settled.get(sid, NOTHING)
@@ -147,12 +147,13 @@ def explain(value: str, reason: str, type: str) -> str:
     return reason or "the condition of no rule for this field held"
 
 
-def field_reasons(plan: Plan, structure: Structure, node: int, segment: str) -> Reasons:
-    """For each field that no row of the node's maps gives a target: why."""
-    key = (structure.name, node)
+def field_reasons(plan: Plan, structure: Structure, node: int, held: tuple[bool, ...], segment: str) -> Reasons:
+    """For each field without a target in the maps that the segment was given to: why. Given to none, in all maps of the node."""
+    key = (structure.name, node, held)
     found: Reasons | None = plan.reasons.get(key)
     if found is None:
-        maps = [step.map for step in structure.steps.get(node, ())]
+        steps = structure.steps.get(node, ())
+        maps = [step.map for step, holds in zip(steps, held, strict=False) if holds] or [step.map for step in steps]
         said = "" if maps else next((row.reason for row in structure.grammar.nodes[node].rows if row.reason), "")
         found = plan.reasons[key] = reasons_of([row for name in maps for row in plan.tables.segments.get(name, ())], segment, said)
     return found

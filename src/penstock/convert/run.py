@@ -168,6 +168,8 @@ class Run:
         self.standard: dict[int, tuple[CodeTable, str, str, str]] = {}
         #: why nothing was made of a segment, by its position: the reason of the row whose condition did not hold
         self.skipped: dict[int, str] = {}
+        #: which of its node's conditions held, by the segment's place
+        self.held: dict[int, tuple[bool, ...]] = {}
         self.facility = message.get("MSH-4") or message.get("MSH-3") or context.interface
         self.common = {} if memories is None else memories.under((self.facility, cuts, self.charset, *context.settings()))
 

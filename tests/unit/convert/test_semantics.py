@@ -64,3 +64,28 @@ def test_a_diagnosis_of_a_visit_is_the_patients_and_the_encounter_says_its_use()
     assert condition["encounter"]["reference"] == f"Encounter/{encounter['id']}"
     assert encounter["diagnosis"][0]["condition"]["reference"] == f"Condition/{condition['id']}"
     assert encounter["diagnosis"][0]["rank"] == 2
+
+
+VACCINE = "RXA|0|1|20250410||141^Influenza^CVX|999"
+
+
+def test_a_vaccination_without_a_number_of_its_own_is_who_got_what_when() -> None:
+    result = converted("VXU^V04", PERSON, "ORC|RE||9999^X", VACCINE, "ORC|RE||9999^X", VACCINE.replace("141", "20"))
+    assert len({one["id"] for one in of(result, "Immunization")}) == 2
+    again = converted("VXU^V04", PERSON, "ORC|RE||9999^X", VACCINE)
+    assert of(again, "Immunization")[0]["id"] == of(result, "Immunization")[0]["id"]
+
+
+def test_an_observation_of_a_vaccination_is_known_by_it() -> None:
+    obx = "OBX|1|CE|31044-1^Reaction^LN||A^One^L||||||F"
+    one = converted("VXU^V04", PERSON, "ORC|RE||1^X", VACCINE, obx, "ORC|RE||2^X", VACCINE, obx)
+    assert len({found["id"] for found in of(one, "Observation")}) == 2
+
+
+def test_the_remainder_gives_the_reasons_of_the_maps_that_the_segment_was_given_to() -> None:
+    result = converted(
+        "VXU^V04", PERSON, "ORC|RE||1^X", VACCINE, "OBX|1|CE|64994-7^E^LN|1|V02^Medicaid^HL70064||||||F", "OBX|2|ST|X^Y^L||a||||||F"
+    )
+    rest = dict(result.remainder)
+    assert rest["OBX[1]-3"] == "it says which element OBX-5 fills"
+    assert "OBX[2]-3" not in rest
