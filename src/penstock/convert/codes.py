@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from penstock.convert.rows import normal, table
 
+#: names of authorities; then they are forgotten
+REMEMBERED = 4096
 V2 = "http://terminology.hl7.org/CodeSystem/v2-"
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+$")
@@ -72,6 +74,14 @@ class Codes:
         for name in (namespace, uid):
             if name in own:
                 return own[name]
+        found = self.memory.get((namespace, uid, kind))
+        if found is None:
+            if len(self.memory) >= REMEMBERED:
+                self.memory.clear()
+            found = self.memory[namespace, uid, kind] = self.named(namespace, uid, kind)
+        return found
+
+    def named(self, namespace: str, uid: str, kind: str) -> str:
         for name in (namespace, uid):
             if name.upper() in self.authorities:
                 return self.authorities[name.upper()]

@@ -48,15 +48,13 @@ def nearest(group: Group, label: Label, groups: tuple[int, ...]) -> Instance | N
 
 def settled(group: Group, label: Label, groups: tuple[int, ...]) -> Instance | None:
     """The same when no instance is added any more: what stands further out is asked once for all groups beside each other."""
-    found: Instance | None = group.made.get(label)
-    if found is None and group.outer is not None:
-        known = group.outer.settled.get(groups)
-        if known is None:
-            known = group.outer.settled[groups] = {}
-        if label not in known:
-            known[label] = nearest(group, label, groups)
-        found = known[label]
-    return found
+    if label in group.made or group.outer is None:
+        return group.made.get(label)
+    try:
+        known: Instance | None = group.outer.settled[groups, label]
+    except KeyError:
+        known = group.outer.settled[groups, label] = nearest(group, label, groups)
+    return known
 
 
 def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
@@ -245,18 +243,17 @@ def tie(run: Run, pending: list[Pending]) -> None:
             left = instance if reference.from_own else settled(group, reference.target, groups)
             if left is None or not left.reference:
                 continue
-            own = (step.adds, entry) if left is instance and entry >= 0 else ("", -1)
-            if reference.text:
-                put(run, left, reference, reference.text, source, own)
-                continue
-            right = instance if reference.to_own else settled(group, reference.to, groups)
-            if right is None or not right.reference or right is left:
-                continue
+            value = reference.text
+            if not value:
+                right = instance if reference.to_own else settled(group, reference.to, groups)
+                if right is None or not right.reference or right is left:
+                    continue
+                value = right.reference
             if reference.plain and reference.plain not in left.body:  # the frequent case
-                left.body[reference.plain] = {reference.last: right.reference}
+                left.body[reference.plain] = {reference.last: value}
                 run.lineage.append((left.number, reference.path, reference.rule, source))
             else:
-                put(run, left, reference, right.reference, source, own)
+                put(run, left, reference, value, source, (step.adds, entry) if left is instance and entry >= 0 else ("", -1))
     for node, to in run.references:
         if not to.reference:
             node.clear()

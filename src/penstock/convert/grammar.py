@@ -175,7 +175,7 @@ class Group:
         self.number, self.outer = number, outer
         self.depth: int = 0 if outer is None else outer.depth + 1
         self.made: dict[Label, Any] = {}
-        self.settled: dict[tuple[int, ...], dict[Label, Any]] = {}
+        self.settled: dict[tuple[tuple[int, ...], Label], Any] = {}
 
     def meets(self, other: Group) -> tuple[int, bool]:
         """How many groups both stand in, and whether they part as two occurrences of one group."""

@@ -107,25 +107,21 @@ class Null(NamedTuple):
     path: str
 
 
-@dataclass(slots=True, eq=False)
 class Instance:
     """One resource in the making, and where in the message it belongs."""
 
-    number: int
-    type: str
-    body: Resource
-    #: which segment made it, by its place in the message (-1: none), and the groups around that one
-    place: int = -1
+    #: the groups around the segment that made it
     groups: tuple[int, ...] = ()
-    creator: str = ""
-    source: str = ""
-    key: str = ""
-    id: str = ""
-    reference: str = ""
+    key = id = reference = ""
     #: whether labels find it
-    registered: bool = False
-    #: for a part of a resource: the path of what is in it
-    at: str = ""
+    registered = False
+
+    def __init__(self, number: int, type: str, body: Resource, place: int = -1, creator: str = "", source: str = "", at: str = "") -> None:
+        self.number, self.type, self.body = number, type, body
+        #: which segment made it, by its place in the message; -1: none, a row inside a map did
+        self.place, self.creator, self.source = place, creator, source
+        #: for a part of a resource: the path of what is in it
+        self.at = at
 
     @property
     def empty(self) -> bool:
@@ -175,8 +171,9 @@ class Run:
 
     def new(self, type: str, creator: str = "", source: str = "") -> Instance:
         """A resource that belongs where the segment at hand stands."""
-        groups = self.groups[self.here] if self.here >= 0 else ()
-        instance = Instance(len(self.instances), type, {"resourceType": type}, self.here, groups, creator, source)
+        instance = Instance(len(self.instances), type, {"resourceType": type}, self.here, creator, source)
+        if self.here >= 0:
+            instance.groups = self.groups[self.here]
         self.instances.append(instance)
         return instance
 
@@ -399,22 +396,32 @@ class Run:
 def maker(value: Any) -> Callable[[], Any]:
     """Makes this value again and again, with nothing shared that can change."""
     if isinstance(value, list):
-        if all(isinstance(one, (dict, list)) for one in value):
-            each = [maker(one) for one in value]
-            return lambda: [make() for make in each]
-        return value.copy
-    kept: dict[str, Any] = {name: one for name, one in value.items() if not isinstance(one, (dict, list))}
-    makers = [(name, maker(one)) for name, one in value.items() if isinstance(one, (dict, list))]
-    if not makers:
-        return kept.copy
+        if not all(isinstance(one, (dict, list)) for one in value):
+            return value.copy
+        each = [maker(one) for one in value]
+        if len(each) == 1:
+            (only,) = each
+            return lambda: [only()]
+        return lambda: [make() for make in each]
+    kept = {name: one for name, one in value.items() if not isinstance(one, (dict, list))}
+    parts = [(name, maker(one)) for name, one in value.items() if isinstance(one, (dict, list))]
+    return with_parts(kept.copy, parts) if parts else kept.copy
 
-    def make() -> Any:
-        out = kept.copy()
-        for name, one in makers:
+
+def with_parts(copy: Callable[[], dict[str, Any]], parts: list[tuple[str, Callable[[], Any]]]) -> Callable[[], dict[str, Any]]:
+    def make() -> dict[str, Any]:
+        out = copy()
+        for name, one in parts:
             out[name] = one()
         return out
 
-    return make
+    def make_one() -> dict[str, Any]:
+        out = copy()
+        out[name_] = one_()
+        return out
+
+    name_, one_ = parts[0]
+    return make_one if len(parts) == 1 else make
 
 
 def coding_of(concept: Concept) -> Resource:
