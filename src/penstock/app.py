@@ -23,6 +23,7 @@ from penstock import events, inbox, log, running, telemetry, workers
 from penstock.api.app import App, build
 from penstock.api.parts import Parts
 from penstock.api.serve import Served, serving
+from penstock.audit import unwritten
 from penstock.auth.access import SYSTEM
 from penstock.auth.keys import open_keys
 from penstock.auth.secrets import made_secret
@@ -313,6 +314,8 @@ async def _upkeep(core: Core) -> None:
         now, settings = core.clock.now(), core.settings
         await inbox.tend(core.database, now)
         async with core.database.transaction() as tx:
+            if settings.unwritten_days:
+                await unwritten.drop(tx, now - timedelta(days=settings.unwritten_days))
             if settings.message_days:
                 await drop_bodies(tx, now - timedelta(days=settings.message_days))
             needed = await needed_from(tx)
@@ -369,6 +372,7 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, 
         demands=core.demands,
         packages=core.packages,
         settle=core.follower.settle,
+        note=(await stack.enter_async_context(unwritten.Ledger(database, most=settings.unwritten_most))).note,
     )
     api, others = build(parts), workers.count(settings) - 1
     address = await stack.enter_async_context(serving(around(api) if around else api, settings.http, shared=others > 0, joins=joins))
@@ -377,8 +381,8 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, 
     return address
 
 
-async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str) -> Ingested:
-    return await ingest(body, content_type, intake, peer=peer)
+async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str, rule: str, trace_id: str) -> Ingested:
+    return await ingest(body, content_type, intake, peer=peer, rule=rule, trace_id=trace_id)
 
 
 async def _ready(core: Core) -> Mapping[str, bool]:
