@@ -129,9 +129,12 @@ def main() -> None:
     arguments.add_argument("--missing", type=int, default=0, help="how many of the most frequent missing facts")
     arguments.add_argument("--more", type=int, default=0, help="how many of the most frequent facts that nobody expects")
     arguments.add_argument("--values", action="store_true", help="tell them with their values")
+    arguments.add_argument("--converted", action="store_true", help="only messages that have a map")
     arguments.add_argument("--floors", action="store_true", help="raise the shares of tests/conformance/v2_pairs.csv to those of now")
     asked = arguments.parse_args()
     compared = [compare(pair) for pair in pairs(DATA) if asked.set in (None, pair.set) and asked.pair in pair.name]
+    if asked.converted:
+        compared = [one for one in compared if not one.problem]
     if asked.floors:
         floors(compared, FLOORS)
     if asked.type:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
-from penstock.convert.rows import normal, table
+from penstock.convert.rows import normal, table, texts
 
 #: names of authorities; then they are forgotten
 REMEMBERED = 4096
@@ -106,11 +106,12 @@ def urn(*names: str) -> str:
 
 @cache
 def shipped_codes() -> Codes:
-    """The code tables of the package: HL7's, then our corrections (`codes/corrections.csv`), which win."""
+    """The code tables of the package: HL7's, then our own, which win: each file of `codes/` that begins with the column `table`."""
     concepts: dict[str, dict[str, Concept]] = {}
     sources: dict[str, str] = {}
     names: dict[str, str] = {}
-    for row in (*table("ig", "codes"), *table("codes", "corrections")):
+    own = [row for name, text in texts("codes") if text.startswith("table,") for row in table("codes", name)]
+    for row in (*table("ig", "codes"), *own):
         name = normal(row["table"])
         names.setdefault(name, row["table"])
         found = HL7_TABLE.match(row["source"])

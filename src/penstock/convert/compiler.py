@@ -25,7 +25,8 @@ from penstock.formats.fhir.definitions import r4
 from penstock.formats.hl7v2.message import NULL
 
 #: segments that only add to what another one has created
-JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2"})
+JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2", "GT1"})
+OWN = re.compile(r"(\w+)\[own\]")
 NULL_OF_MANY = "an HL7 null of an element that other fields fill as well: nothing is deleted"
 TAKES_ONE = "its target takes one value, and this is a further repetition"
 
@@ -254,7 +255,7 @@ def owned(row: Row, rows: Sequence[Row], labels: Mapping[str, str]) -> Row:
         mine = [target.label for one in rows if one.target and (target := paths.target(one.target)).type == found[1]]
         return f"{found[1]}[{mine[0] if mine else labels.get(found[1], '')}]".replace("[]", "")
 
-    return row._replace(assign=re.sub(r"(\w+)\[own\]", label, row.assign))
+    return row._replace(target=OWN.sub(label, row.target), assign=OWN.sub(label, row.assign))
 
 
 def extension(rule: Rule, depth: int = 0) -> tuple[int, str]:

@@ -260,6 +260,11 @@ class Run:
         raw = self.text(raw)
         return "" if raw == NULL else raw
 
+    def has(self, fields: list[str], field: int, component: int) -> bool:
+        """Whether a component of a field's first repetition holds anything."""
+        raw = fields[field] if field < len(fields) else ""
+        return piece(raw.partition(self.R)[0], self.C, component) not in ("", NULL)
+
     def count(self, fields: list[str], field: int) -> int:
         """How many repetitions a field has; 0 when it is not valued."""
         raw = fields[field] if field < len(fields) else ""

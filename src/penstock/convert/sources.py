@@ -36,7 +36,8 @@ def reads(ref: Ref, here: Here) -> str:
     if ref.name != here.segment:
         return f"run.other(at_segment, {ref.name!r}, {numbers})"
     if ref.numbers[0] == here.own and len(ref.numbers) > 1:
-        return f"run.text(piece(raw, run.C, {ref.numbers[1]}))"
+        part = f"piece(raw, run.C, {ref.numbers[1]})"
+        return f"run.text(piece({part}, run.T, {ref.numbers[2]}))" if len(ref.numbers) > 2 else f"run.text({part})"
     return f"run.get(fields, {numbers})"
 
 
@@ -58,6 +59,11 @@ def valued(ref: Ref, here: Here) -> str:
     if here.segment and ref.name == here.segment and len(ref.numbers) == 1:
         number = ref.numbers[0]
         return f"(len(fields) > {number} and fields[{number}] not in EMPTY)"
+    if here.segment and ref.name == here.segment and len(ref.numbers) == 2:  # all of the component, and not only its first part
+        own_field = ref.numbers[0] == here.own
+        return (
+            f"(piece(raw, run.C, {ref.numbers[1]}) not in EMPTY)" if own_field else f"run.has(fields, {ref.numbers[0]}, {ref.numbers[1]})"
+        )
     if not here.segment and ref.name and ref.numbers:
         return f"(pick(parts, {ref.numbers[0]}) not in EMPTY)"
     return f"({reads(ref, here)} != '')"

@@ -91,8 +91,6 @@ def _columns(open_: Sequence[_Open], *, collided: bool) -> tuple[object, ...]:
         collided,
         [number for number, _ in lookups],
         [key for _, key in lookups],
-        [a.way for a in arrivals],
-        [a.stopped or None for a in arrivals],
     )
 
 
