@@ -36,6 +36,7 @@ SAME = {
     "2.16.840.1.113883.4.6": "http://hl7.org/fhir/sid/us-npi",
     "http://hl7.org/fhir/us/core/CodeSystem-cdcrec.html": "2.16.840.1.113883.6.238",
     "http://unitsofmeasure.org/": "http://unitsofmeasure.org",
+    "https://terminology.hl7.org/CodeSystem-v2-0396.html#v2-0396-99zzzorL": "local",
 }
 
 
@@ -47,6 +48,8 @@ class Fact(NamedTuple):
 
 def system(text: str) -> str:
     """One name for a coding system or the namespace of an identifier."""
+    if text in SAME:
+        return SAME[text]
     table = V2_TABLE.match(text)
     if table is not None:
         return f"v2-{int(table[1] or table[2]):04}"
@@ -54,9 +57,11 @@ def system(text: str) -> str:
     if v3 is not None:
         return f"v3-{v3[1]}"
     name = LOCAL.sub("", text).removesuffix("-unharmonized").removeprefix("urn:oid:")
+    if name.upper() == "L" or name.upper().startswith("99"):
+        return "local"
     known = SAME.get(name)
     if known is None and "://" not in name and not name.startswith("urn:"):
-        known = shipped_codes().system(name, {}, "")[0]
+        known = shipped_codes().authorities.get(name.upper()) or shipped_codes().system(name, {}, "")[0]
         known = system(known) if known.startswith("http") else name.upper()
     return known or name
 
@@ -91,6 +96,8 @@ def spelled(owner: str, name: str, value: Any) -> list[str]:
 SPELLING: dict[tuple[str, str], Callable[[str], list[str]]] = {
     ("", "system"): lambda text: [system(text)],
     ("identifier", "value"): lambda text: [" ".join(text.removeprefix("urn:oid:").removeprefix("urn:uuid:").split())],
+    # the draft of the guide and the published one spell this code in two ways
+    ("coding", "code"): lambda text: ["v2-fhir-transformation" if text == "v2-FHIR transformation" else " ".join(text.split())],
     ("telecom", "value"): lambda text: [telephone(text)],
     ("telecom", "system"): lambda text: [text],
     ("name", "given"): words,
