@@ -25,3 +25,4 @@ class Why:
     trace_id: str = "0af7651916cd43dd8448eb211c80319c"
     inbox_id: int | None = 7
     client: str = "interface:adt"
+    way: str = ""

@@ -21,8 +21,10 @@ import uvloop
 
 from penstock import events, inbox, log, running, telemetry, workers
 from penstock.api.app import App, build
+from penstock.api.deal import Dealer, Hand
 from penstock.api.parts import Parts
-from penstock.api.serve import Served, serving
+from penstock.api.serve import Served, serving, taking
+from penstock.audit import unwritten
 from penstock.auth.access import SYSTEM
 from penstock.auth.keys import open_keys
 from penstock.auth.secrets import made_secret
@@ -143,10 +145,10 @@ async def program(settings: Settings, around: Around | None = None) -> AsyncIter
 
 
 @asynccontextmanager
-async def worker(settings: Settings) -> AsyncIterator[None]:
-    """The HTTP door alone, at an address and on a database that a program already has (see :mod:`penstock.workers`)."""
+async def worker(settings: Settings, hand: Hand, end: Callable[[], None]) -> AsyncIterator[None]:
+    """The HTTP door alone, for connections and on a database that a program already has (see :mod:`penstock.workers`)."""
     async with AsyncExitStack() as stack:
-        await _api(await _core(settings, stack), stack, joins=True)
+        await stack.enter_async_context(taking(await _door(await _core(settings, stack), stack), hand, end))
         tame_gc()
         yield
 
@@ -313,6 +315,8 @@ async def _upkeep(core: Core) -> None:
         now, settings = core.clock.now(), core.settings
         await inbox.tend(core.database, now)
         async with core.database.transaction() as tx:
+            if settings.unwritten_days:
+                await unwritten.drop(tx, now - timedelta(days=settings.unwritten_days))
             if settings.message_days:
                 await drop_bodies(tx, now - timedelta(days=settings.message_days))
             needed = await needed_from(tx)
@@ -346,7 +350,17 @@ async def _deliver(core: Core, stack: AsyncExitStack) -> None:
     _role(stack, "delivery", work)
 
 
-async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, *, joins: bool = False) -> str:
+async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None) -> str:
+    """Listen, alone or with others; the address."""
+    settings, api = core.settings, await _door(core, stack)
+    others, dealer = workers.count(settings) - 1, Dealer()
+    address = await stack.enter_async_context(serving(around(api) if around else api, settings.http, dealer))
+    if others:
+        await stack.enter_async_context(workers.workers(settings, core.url, dealer, others))
+    return address
+
+
+async def _door(core: Core, stack: AsyncExitStack) -> App:
     settings, database = core.settings, await _connected(stack, core.url, 8)
     intake = _intake(core, await _receiver(core, stack), core.site.channel("http"))
     operator = _operator(core)
@@ -369,16 +383,13 @@ async def _api(core: Core, stack: AsyncExitStack, around: Around | None = None, 
         demands=core.demands,
         packages=core.packages,
         settle=core.follower.settle,
+        note=(await stack.enter_async_context(unwritten.Ledger(database, most=settings.unwritten_most))).note,
     )
-    api, others = build(parts), workers.count(settings) - 1
-    address = await stack.enter_async_context(serving(around(api) if around else api, settings.http, shared=others > 0, joins=joins))
-    if others:
-        await stack.enter_async_context(workers.workers(settings, core.url, address.removeprefix("http://"), others))
-    return address
+    return build(parts)
 
 
-async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str) -> Ingested:
-    return await ingest(body, content_type, intake, peer=peer)
+async def _ingest(intake: Intake, body: bytes, content_type: str, /, *, peer: str, rule: str, trace_id: str) -> Ingested:
+    return await ingest(body, content_type, intake, peer=peer, rule=rule, trace_id=trace_id)
 
 
 async def _ready(core: Core) -> Mapping[str, bool]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +19,7 @@ from prometheus_client import Counter, Histogram
 
 from penstock import inbox, log
 from penstock.audit import lineage
+from penstock.audit.way import microseconds
 from penstock.auth.access import SYSTEM
 from penstock.clock import Chance, Clock
 from penstock.convert import Context, Converted, Plan, convert, merge
@@ -63,6 +65,9 @@ class Work:
     filtered: str = ""
     converted_at: datetime | None = None
     written: list[Written] = field(default_factory=list)
+    #: The stage that it is in, and those that it has passed: name, when that began (microseconds since 1970), how long it took.
+    stage: str = "parsed"
+    passed: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 class Flow:
@@ -117,7 +122,9 @@ class Flow:
             received = await inbox.claim(tx, limit=self._batch)
             if not received:
                 return 0
-            works = [await self._convert(message) for message in received]
+            works = [Work(message) for message in received]
+            for work in works:
+                await self._convert(work)
             await self._finish(tx, works)
         for work in works:
             _MESSAGES.labels(work.received.interface, _outcome(work)).inc()
@@ -133,14 +140,15 @@ class Flow:
             received = await inbox.claim(tx, limit=1)
             if not received:
                 return False
-            (message,) = received
+            work = Work(received[0])
             try:
                 if mark:
-                    await self._mark(message)
+                    await self._mark(work.received)
                 async with tx.transaction():
-                    await self._finish(tx, [await self._convert(message)])
+                    await self._convert(work)
+                    await self._finish(tx, [work])
             except Exception as error:
-                await self._settle(tx, message, explain(error), log.origin(error))
+                await self._settle(tx, work, explain(error), log.origin(error))
         return True
 
     async def _mark(self, message: Received) -> None:
@@ -150,13 +158,14 @@ class Flow:
         async with self._database.transaction() as tx:
             await inbox.mark(tx, message.inbox_id)
 
-    async def _settle(self, tx: Tx, received: Received, problem: Problem, origin: str) -> None:
+    async def _settle(self, tx: Tx, work: Work, problem: Problem, origin: str) -> None:
+        received, now = work.received, self._clock.now()
         tried = received.attempts + 1
         if problem.meaning.retry and tried < self._attempts:
             wait = self._retry_s * 2 ** (tried - 1) * self._chance.uniform(0.5, 1.0)
-            await inbox.postpone(tx, received.inbox_id, problem, self._clock.now() + timedelta(seconds=wait))
+            await inbox.postpone(tx, received.inbox_id, problem, now + timedelta(seconds=wait), stage=work.stage, now=now)
         else:
-            await inbox.bury(tx, received.inbox_id, problem, hold=problem.code == "exception")
+            await inbox.bury(tx, received.inbox_id, problem, hold=problem.code == "exception", stage=work.stage, now=now)
         _log.warning(
             "message.stopped",
             inbox_id=received.inbox_id,
@@ -167,18 +176,21 @@ class Flow:
             origin=origin,
         )
 
-    async def _convert(self, received: Received) -> Work:
+    async def _convert(self, work: Work) -> None:
         """The message as resources, or why not. Pure work of about a millisecond, so the loop gets a turn after each."""
-        ways, started = self._ways.get(received.interface), time.perf_counter()
-        work = Work(received)
+        received, started = work.received, time.perf_counter()
+        ways = self._ways.get(received.interface)
         if ways is None:
-            work.problem = Problem("business-rule", "the interface of this message is no longer in the site")
-            return work
+            work.stage, work.problem = "authorised", Problem("business-rule", "the interface of this message is no longer in the site")
+            return
         if f"{received.type}^{received.trigger}" in ways.filters:
             work.filtered = "the interface filters this trigger"
-            return work
+            return
         try:
-            work.converted = convert(parse(received.raw, charset=ways.charset, fallback=ways.fallback), self._plan, ways.context(received))
+            with self._stage("parsed", work):
+                message = parse(received.raw, charset=ways.charset, fallback=ways.fallback)
+            with self._stage("mapped", work):
+                work.converted = convert(message, self._plan, ways.context(received))
         except Problem as problem:
             if problem.meaning.retry:
                 raise
@@ -186,7 +198,17 @@ class Flow:
         work.converted_at = self._clock.now()
         _SECONDS.labels("convert").observe(time.perf_counter() - started)
         await asyncio.sleep(0)
-        return work
+
+    @contextmanager
+    def _stage(self, stage: str, *works: Work) -> Iterator[None]:
+        """Messages are in a stage, and pass it when nothing is raised; of several each took its part of the time."""
+        for work in works:
+            work.stage = stage
+        began, started = microseconds(self._clock.now()), time.perf_counter()
+        yield
+        took = int((time.perf_counter() - started) * 1_000_000) // len(works)
+        for work in works:
+            work.passed.append((stage, began, took))
 
     async def _finish(self, tx: Tx, works: Sequence[Work]) -> None:
         """Match, store, keep the lineage, and say done: everything that one commit makes true."""
@@ -202,7 +224,7 @@ class Flow:
             await inbox.done(tx, finished, now=self._clock.now())
         for work in works:
             if work.problem:
-                await inbox.bury(tx, work.received.inbox_id, work.problem)
+                await inbox.bury(tx, work.received.inbox_id, work.problem, stage=work.stage, now=self._clock.now())
         _SECONDS.labels("store").observe((time.perf_counter() - started) / len(works))
 
     async def _store_all(self, tx: Tx, works: Sequence[Work]) -> None:
@@ -214,18 +236,24 @@ class Flow:
         current = await self._current(tx, {(r["resourceType"], r["id"]) for resources in renamed for r in resources}, lock=True)
         items: list[tuple[Work, Item]] = []
         for work, resources in zip(works, renamed, strict=True):
-            cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
-            for resource, nulls in zip(resources, _nulls(work), strict=True):
-                key = (resource["resourceType"], resource["id"])
-                before, current[key] = current.get(key), merge(current.get(key), resource, nulls)
-                if current[key] != before:
-                    require_sound(current[key])  # what a converter makes is held to the same rules as what a client sends
-                items.append((work, Item(SYSTEM, Change("update", *key, resource=current[key]), cause)))
-        outcomes = await self._store.write_items(tx, [item for _, item in items])
+            with self._stage("validated", work):
+                items += [(work, item) for item in self._items(work, resources, current)]
+        with self._stage("stored", *works):
+            outcomes = await self._store.write_items(tx, [item for _, item in items])
         for (work, _), outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, Problem):
                 raise outcome
             work.written.append(outcome)
+
+    def _items(self, work: Work, resources: Sequence[Resource], current: dict[Key, Resource]) -> Iterator[Item]:
+        """What a message makes of ``current``, which it changes. What a converter makes is held to the rules of what clients send."""
+        cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
+        for resource, nulls in zip(resources, _nulls(work), strict=True):
+            key = (resource["resourceType"], resource["id"])
+            before, current[key] = current.get(key), merge(current.get(key), resource, nulls)
+            if current[key] != before:
+                require_sound(current[key])
+            yield Item(SYSTEM, Change("update", *key, resource=current[key]), cause)
 
     async def _current(self, tx: Tx, keys: Iterable[Key], *, lock: bool) -> dict[Key, Resource]:
         found = await self._store.read_many(tx, SYSTEM, keys, lock=lock)
@@ -245,7 +273,9 @@ class Flow:
             steps[index].append((path, rule, source))
         made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
         converted, inbox_id = work.converted, work.received.inbox_id
-        return lineage.Record(inbox_id, self._plan.version, work.converted_at, made, converted.remainder, converted.steward)
+        return lineage.Record(
+            inbox_id, self._plan.version, work.converted_at, made, converted.remainder, converted.steward, converted.structure, work.passed
+        )
 
 
 def _nulls(work: Work) -> list[list[str]]:

@@ -5,13 +5,15 @@ It sits beside ``app.py`` because its questions cross stages; a stage itself nev
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from penstock.audit import lineage, trace
-from penstock.audit.trace import Hop
+from penstock.audit.hop import Hop, version_of
+from penstock.audit.way import FHIR, Way, encode, microseconds
 from penstock.auth.access import SYSTEM, Access
 from penstock.clock import Clock
 from penstock.db import Database, Tx
@@ -102,7 +104,9 @@ class Operator:
             resource.pop("error", None)
             if reason:
                 resource["error"] = reason
-            cause = Cause(trace_id="", inbox_id=None, client=REPORTER, at=self.clock.now())
+            now = self.clock.now()
+            way = Way("penstock", "", "", FHIR, microseconds(now), 0, 0)
+            cause = Cause(uuid.uuid4().hex, None, REPORTER, now, encode(way))
             (outcome,) = await self.store.write(tx, SYSTEM, [Change("update", "Subscription", id_, resource=resource)], cause)
             if isinstance(outcome, Problem):
                 raise outcome
@@ -118,4 +122,5 @@ async def _deliveries(tx: Tx, events: Sequence[Event]) -> Iterable[Hop]:
 def _delivery(event: Event, entry: Mapping[str, Any]) -> Hop:
     details = {name: entry[name] for name in ("attempts", "reason") if entry.get(name)}
     at = entry.get("settled_at") or entry["due_at"]
-    return Hop(at, event.trace_id, "delivered", f"{event.subject}/_history/{event.ver} to {entry['subscription']}", entry["state"], details)
+    what = f"{version_of(event)} to {entry['subscription']}"
+    return Hop(at, event.trace_id, "delivered", what, entry["state"], details, message_id=str(event.id))

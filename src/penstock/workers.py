@@ -1,16 +1,18 @@
 """More processes for the HTTP door: Python uses one core a process, and requests need not wait for each other's Python.
 
-Each worker is the api role over the same database, listening at the same address (SO_REUSEPORT: the kernel deals connections out). Workers
-hold no state of their own, so one may die at any time: its connections end, the others go on, and it is started again. A worker ends when
-its standard input does, however the program died.
+Each worker is the api role over the same database; connections come to it through its standard input, a Unix socket (see
+:mod:`penstock.api.deal`). Workers hold no state of their own, so one may die at any time: its connections end, the others go on, and it is
+started again. A worker ends when its standard input does, however the program died.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ import msgspec
 import uvloop
 
 from penstock import log
+from penstock.api.deal import Dealer, Hand
 from penstock.settings import Settings
 
 _log = log.get("workers")
@@ -57,10 +60,10 @@ def _lives(pid: int) -> bool:
 
 
 @asynccontextmanager
-async def workers(settings: Settings, url: str, address: str, number: int) -> AsyncIterator[None]:
-    """Keep ``number`` workers at ``address`` (HOST:PORT) over the database at ``url`` until the block is left."""
-    given = settings.model_dump(mode="json", exclude={"database"}) | {"database": url, "http": address, "roles": ("api",), "workers": 1}
-    tasks = [asyncio.create_task(_keep(given), name="worker") for _ in range(number)]
+async def workers(settings: Settings, url: str, dealer: Dealer, number: int) -> AsyncIterator[None]:
+    """Keep ``number`` workers over the database at ``url``, which ``dealer`` deals to, until the block is left."""
+    given = settings.model_dump(mode="json", exclude={"database"}) | {"database": url, "roles": ("api",), "workers": 1}
+    tasks = [asyncio.create_task(_keep(given, dealer), name="worker") for _ in range(number)]
     try:
         yield
     finally:
@@ -69,16 +72,21 @@ async def workers(settings: Settings, url: str, address: str, number: int) -> As
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _keep(given: dict[str, object]) -> None:
+async def _keep(given: dict[str, object], dealer: Dealer) -> None:
     """One worker, started again whenever it ends."""
     pause = 0.2
     while True:
-        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "penstock.workers", stdin=asyncio.subprocess.PIPE)
-        assert worker.stdin is not None
+        ours, theirs = socket.socketpair()
+        with theirs:
+            worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "penstock.workers", stdin=theirs.fileno())
         try:
-            worker.stdin.write(msgspec.json.encode(given) + b"\n")
+            with contextlib.suppress(OSError):  # it may have ended already
+                ours.sendall(msgspec.json.encode(given) + b"\n")
+            dealer.add(ours)
             await worker.wait()
         finally:
+            dealer.remove(ours)
+            ours.close()
             await _end(worker)
             if _COUNTS in os.environ:
                 from prometheus_client.multiprocess import mark_process_dead  # only now: see prepare
@@ -91,8 +99,6 @@ async def _keep(given: dict[str, object]) -> None:
 
 async def _end(worker: asyncio.subprocess.Process) -> None:
     """Let it finish what it answers; kill it when that takes too long."""
-    if worker.stdin is not None:
-        worker.stdin.close()
     try:
         async with asyncio.timeout(_STOP_S):
             await worker.wait()
@@ -106,11 +112,11 @@ async def _work(settings: Settings) -> None:
     from penstock.app import worker
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(0, lambda: stop.set() if not os.read(0, 1024) else None)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C is told to the program, which tells its workers
-    async with worker(settings):
-        await stop.wait()
+    with socket.socket(fileno=0) as channel:
+        async with worker(settings, Hand(channel), stop.set):
+            await stop.wait()
 
 
 def _line() -> bytes:

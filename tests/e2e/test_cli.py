@@ -48,8 +48,8 @@ def test_send_prints_each_answer_and_fails_when_one_is_refused(program: Program,
 @pytest.mark.req("OB-09")
 def test_a_message_that_was_refused_is_traced_with_its_reason_and_replayed_by_its_id(program: Program) -> None:
     program.send(SAMPLES["08_broken.hl7"])
-    received, processed = json.loads(program.cli("trace", "DEMO-0008", "--json").stdout)
-    assert (processed["outcome"], processed["details"]["code"]) == ("quarantined", "not-supported")
+    received, *_, refused = json.loads(program.cli("trace", "DEMO-0008", "--json").stdout)
+    assert (refused["stage"], refused["outcome"], refused["details"]["code"]) == ("refused", "quarantined", "not-supported")
     inbox_id = received["details"]["inbox_id"]
     assert f"message {inbox_id} quarantined" in program.cli("trace", "DEMO-0008").stdout
     preview = program.cli("replay", str(inbox_id))

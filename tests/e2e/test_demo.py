@@ -61,8 +61,8 @@ def test_the_admission_became_a_patient_and_an_encounter_and_the_webhook_was_tol
 def test_its_trace_goes_from_the_connection_to_the_webhook(demo: tuple[Program, list[str]]) -> None:
     hops = _section(demo[1], "Its trace, from the connection to the webhook:")
     stages = [hop.split()[3] for hop in hops[1:]]
-    assert stages[:2] == ["received", "converted"]
-    assert {"stored", "processed", "delivered"} <= set(stages)
+    assert stages[:5] == ["received", "authorised", "parsed", "mapped", "validated"]
+    assert {"stored", "published", "delivered"} <= set(stages)
     assert any(hop.split()[3] == "delivered" and "Patient/" in hop and "Subscription/demo-patient" in hop for hop in hops[1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from tests.e2e.conftest import BIN, Program, Start
 def several(start: Start) -> Program:
     """A program with three processes that answer HTTP."""
     program = start(PENSTOCK_WORKERS="3")
-    _wait_for(lambda: len(_workers(program)) == 2 and _listeners(program) == 3)
+    _wait_for(lambda: _all_take_part(program, 3))
     return program
 
 
@@ -35,15 +36,46 @@ def _workers(program: Program) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
-def _listeners(program: Program) -> int:
-    """Sockets that listen at the program's HTTP port."""
+def _connections(program: Program) -> list[int]:
+    """Open connections at the program's HTTP port: of each of its processes."""
     port = f":{int(program.http.rpartition(':')[2]):04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[1].endswith(port) and row[3] == "0A" for row in rows)
+    open_ = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "01"}
+    return [len(open_ & _files(pid)) for pid in (program.process.pid, *_workers(program))]
+
+
+def _files(pid: int) -> set[str]:
+    found = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(file))
+    return found
+
+
+def _all_take_part(program: Program, processes: int) -> bool:
+    """Whether as many connections as there are processes are one of each."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(processes):
+            stack.enter_context(program.client()).get("/health/live")
+        return _connections(program) == [1] * processes
+
+
+def test_connections_are_dealt_evenly_and_those_that_ended_do_not_count(several: Program) -> None:
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(several.client()) for _ in range(9)]
+        for client in clients:
+            client.get("/health/live")
+        assert _connections(several) == [3, 3, 3]
+        for client in clients[:4]:
+            client.close()
+        _wait_for(lambda: sum(_connections(several)) == 5)
+        for _ in range(4):
+            stack.enter_context(several.client()).get("/health/live")
+        assert _connections(several) == [3, 3, 3]
 
 
 def _create(program: Program, number: int) -> str:
-    with program.client() as client:  # a connection of its own: the kernel deals it to one of the processes
+    with program.client() as client:  # a connection of its own, dealt to one of the processes
         answer = client.post("/fhir/Basic", json={"resourceType": "Basic", "code": {"text": f"w{number}"}})
     assert answer.status_code == 201
     return str(answer.json()["id"])
@@ -63,7 +95,7 @@ def test_a_worker_that_dies_is_replaced_and_nothing_stored_is_lost(several: Prog
     before = _workers(several)
     ids = [_create(several, number) for number in range(4)]
     os.kill(before[0], signal.SIGKILL)
-    _wait_for(lambda: len({*_workers(several)} - {*before}) == 1 and _listeners(several) == 3)
+    _wait_for(lambda: len({*_workers(several)} - {*before}) == 1 and _all_take_part(several, 3))
     for id_ in ids:
         with several.client() as client:
             assert client.get(f"/fhir/Basic/{id_}").status_code == 200
@@ -82,7 +114,7 @@ def test_another_program_cannot_slip_in_at_the_same_address(several: Program, tm
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_the_program_however_it_ends(start: Start, number: int) -> None:
     program = start(PENSTOCK_WORKERS="2")
-    _wait_for(lambda: _listeners(program) == 2)
+    _wait_for(lambda: _all_take_part(program, 2))
     [worker] = _workers(program)
     os.kill(program.process.pid, number)
     program.process.wait(timeout=30)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, MutableMapping
-from functools import partial
 from typing import Any
 
 from penstock import log
@@ -14,6 +13,7 @@ from penstock.api.fhir.later import Later
 from penstock.api.form import PLAIN, Form
 from penstock.api.negotiate import cut, guess, present, settle
 from penstock.api.parts import Parts
+from penstock.api.passage import door_of, refused
 from penstock.api.problems import render
 from penstock.api.reply import Header, Receive, Reply, Send, Stream, send_reply, send_stream
 from penstock.api.request import Request, Scope, base_of, trace_of
@@ -41,7 +41,7 @@ class App:
         self._door = Door(parts.keys, realm(parts.settings.base_url))
         self._log = log.get("api")
         self._closing = asyncio.Event()
-        self._later = Later(partial(self._refuse, fhir=True))
+        self._later = Later(self._refuse_later)
 
     def close(self) -> None:
         """End the streams and what is answered later, so that the server that runs this can stop at once."""
@@ -65,6 +65,7 @@ class App:
         try:
             request = Request.of(scope, receive, limit=parts.settings.http_max_bytes)
             request.trace_id = trace_id = trace_of(request.headers)
+            request.clock, request.started = parts.clock, started
             request.base = base_of(scope, request.headers, parts.settings.base_url)
             request.now = parts.clock.now()
             request.dispatch = self.dispatch
@@ -76,9 +77,7 @@ class App:
                 guess(request)
                 form = request.form
             found, route = self._find(request)
-            self._admit(request, found)
-            reply = await self._answer(request, found)
-            await parts.settle()
+            reply = await self._through(request, found, parts)
             form = request.form
         except Exception as error:
             reply = self._refuse(error, trace_id, fhir=fhir)
@@ -96,15 +95,28 @@ class App:
 
     async def dispatch(self, request: Request, parts: Parts | None = None) -> Reply:
         """Answer a request inside another one, for the same caller: an entry of a batch. Never raises."""
-        try:
-            guess(request)
-            found, _ = self._find(request)
-            self._admit(request, found, inside=True)
-            reply = await self._answer(request, found, parts)
-        except Exception as error:
-            return self._refuse(error, request.trace_id, fhir=True)
+        guess(request)
+        found, _ = self._find(request)
+        reply = await self._through(request, found, parts or self._parts, inside=True)
         if isinstance(reply, Stream):
             return render(Problem("not-supported", "a batch cannot hold this interaction"), fhir=True)
+        return reply
+
+    async def _through(self, request: Request, found: Found | None, parts: Parts, *, inside: bool = False) -> Reply | Stream:
+        """Pass the door and answer. What came to write and wrote nothing is noted."""
+        route = found.route if found else None
+        request.door = door_of(route.policy if route else "", request.method, request.path, inside=inside)
+        if found is not None:
+            request.params = found.params
+        try:
+            self._admit(request, found, inside=inside)
+            reply = await self._answer(request, found, parts)
+            if not inside:
+                await parts.settle()
+        except Exception as error:
+            reply = self._refuse(error, request.trace_id, fhir=request.path.startswith("/fhir"))
+        if request.door and isinstance(reply, Reply) and reply.problem is not None:
+            parts.note(refused(request, reply.problem))
         return reply
 
     def _find(self, request: Request) -> tuple[Found | None, Route | None]:
@@ -120,17 +132,17 @@ class App:
             request.access, request.expires = self._door.admit(request)
         if found is not None and allows is not None and not allows(request.access, found.params):
             raise Problem("forbidden", "this token does not allow that")
+        request.admitted = self._parts.clock.monotonic()
 
-    async def _answer(self, request: Request, found: Found | None, parts: Parts | None = None) -> Reply | Stream:
+    async def _answer(self, request: Request, found: Found | None, parts: Parts) -> Reply | Stream:
         if found is None:
             raise Problem("not-found", "there is nothing at this path")
         if found.route is None:
             return _not_served(request, found)
-        request.params = found.params
         if found.route.fhir:
             await settle(request)
         async with asyncio.timeout(self._parts.settings.request_s):
-            reply = await found.route.handler(parts or self._parts, request)
+            reply = await found.route.handler(parts, request)
         return cut(request, reply) if request.form.cut and isinstance(reply, Reply) else reply
 
     def _present(self, form: Form, reply: Reply, trace_id: str) -> Reply:
@@ -145,6 +157,12 @@ class App:
         if problem.code == "exception":
             self._log.error("request.failed", text=problem.text, origin=log.origin(error), trace_id=trace_id)
         return render(problem, fhir=fhir)
+
+    def _refuse_later(self, error: Exception, request: Request) -> Reply:
+        reply = self._refuse(error, request.trace_id, fhir=True)
+        if reply.problem is not None:
+            self._parts.note(refused(request, reply.problem))
+        return reply
 
     def _observe(self, route: Route | None, method: str, status: int, seconds: float, trace_id: str) -> None:
         template = route.path if route else _NOWHERE

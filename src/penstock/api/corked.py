@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import Any
 
 #: Bytes that are held at most: a long answer is under the transport's own control of the flow.
 _MOST = 65_536
@@ -39,10 +37,3 @@ class Corked:
         held, self._held, self._size = self._held, [], 0
         if held:
             self._transport.writelines(held)
-
-
-class Http(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 over a corked transport."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own narrowing
-        super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))

@@ -15,7 +15,9 @@ async def ingest_v2(parts: Parts, request: Request) -> Reply:
     """Acknowledgements as HL7 v2, or as a JSON list where the client accepts only that; the status is of the worst message."""
     form = want(request, *_HL7, "application/json")
     content_type = request.header(b"content-type") or ""
-    ingested = await parts.ingest(await request.body(), content_type, peer=request.access.client)
+    ingested = await parts.ingest(
+        await request.body(), content_type, peer=request.access.client, rule=request.door, trace_id=request.trace_id
+    )
     status = status_of(ingested)
     if form == "application/json":
         answer = {"messages": [_message(taken) for taken in ingested.messages], "problems": [told(each) for each in ingested.problems]}

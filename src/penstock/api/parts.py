@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from penstock.audit.unwritten import Unwritten
 from penstock.auth.access import Access
 from penstock.auth.clients import Client
 from penstock.auth.keys import Keys
@@ -55,11 +56,15 @@ class Ingested(Protocol):
 class Ingest(Protocol):
     """Accept one message or a batch: answered after its commit."""
 
-    def __call__(self, body: bytes, content_type: str, /, *, peer: str) -> Awaitable[Ingested]: ...
+    def __call__(self, body: bytes, content_type: str, /, *, peer: str, rule: str, trace_id: str) -> Awaitable[Ingested]: ...
 
 
 #: Takes what must not be readable out of a resource before it is stored (the header secrets of a Subscription), in its transaction.
 Conceal = Callable[[Tx, Resource], Awaitable[Resource]]
+
+
+#: Takes the record of a write request that wrote nothing.
+Note = Callable[[Unwritten], None]
 
 
 class Operations(Protocol):
@@ -83,6 +88,10 @@ class Packages(Protocol):
     def remove(self, name: str, version: str, /, *, force: bool) -> Awaitable[Json]: ...
 
 
+def unnoted(record: Unwritten) -> None:
+    """Nobody wants to know."""
+
+
 async def settled() -> None:
     """Nothing to wait for: definitions are followed by nobody."""
 
@@ -93,7 +102,7 @@ class Parts:
 
     ``ready`` names each thing that must work, and whether it does. ``conceal`` is by resource type, ``clients`` by client id.
     ``canonicals`` are the definitions in force, and ``terminology`` and ``validator`` answer from them; ``demands`` are
-    what the site asks of resources; ``settle``  returns when every process knows the
+    what the site asks of resources; ``note`` keeps what wrote nothing; ``settle`` returns when every process knows the
     definitions that this one has changed.
     """
 
@@ -114,4 +123,5 @@ class Parts:
     validator: Validator = field(default_factory=lambda: Validator(Shelf()))
     demands: Demands = field(default_factory=lambda: Demands(Validator(Shelf())))
     packages: Packages | None = None
+    note: Note = unnoted
     settle: Callable[[], Awaitable[None]] = settled

@@ -20,8 +20,8 @@ def render(problem: Problem, *, fhir: bool, headers: tuple[Header, ...] = ()) ->
     status = problem.meaning.http
     headers = (*headers, *_headers(problem, status))
     if fhir:
-        return Reply(status, encode(outcome(problem)), FHIR_JSON, headers)
-    return Reply(status, orjson.dumps(_details(problem, status)), _PROBLEM_JSON, headers)
+        return Reply(status, encode(outcome(problem)), FHIR_JSON, headers, problem)
+    return Reply(status, orjson.dumps(_details(problem, status)), _PROBLEM_JSON, headers, problem)
 
 
 def _headers(problem: Problem, status: int) -> tuple[Header, ...]:

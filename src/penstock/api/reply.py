@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from penstock.errors import Problem
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Header = tuple[bytes, bytes]
@@ -26,12 +28,13 @@ _BODILESS = (204, 304)
 
 
 class Reply(NamedTuple):
-    """A complete answer. ``media`` is the Content-Type, sent only where there is a body."""
+    """A complete answer. ``media`` is the Content-Type, sent only where there is a body; ``problem`` what the answer tells, if it does."""
 
     status: int
     body: bytes = b""
     media: bytes = FHIR_JSON
     headers: tuple[Header, ...] = ()
+    problem: Problem | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """A header of this answer by its lower-case name."""

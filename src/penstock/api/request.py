@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from penstock.api.form import PLAIN, Form
 from penstock.api.reply import Receive, Reply
 from penstock.auth.access import Access
+from penstock.clock import Clock
 from penstock.errors import Problem
 
 if TYPE_CHECKING:
@@ -29,17 +30,22 @@ class Request:
     """What was asked. ``params`` come from the path; ``access``, and when it ``expires`` (seconds since 1970), from the door.
 
     ``dispatch`` answers a request inside this one, with other Parts where some are given; ``later`` takes work that is answered later.
-    ``form`` is what the answer looks like, ``unacceptable`` why it cannot look as it was asked to.
+    ``form`` is what the answer looks like, ``unacceptable`` why it cannot look as it was asked to. ``door`` is what takes something in
+    (see ``passage``), "" otherwise; by ``clock`` it ``started``, was ``admitted`` and ``handed`` to the store (0: it was not).
     """
 
     __slots__ = (
         "_body",
         "_receive",
         "access",
+        "admitted",
         "base",
+        "clock",
         "dispatch",
+        "door",
         "expires",
         "form",
+        "handed",
         "headers",
         "later",
         "limit",
@@ -48,6 +54,7 @@ class Request:
         "params",
         "path",
         "query",
+        "started",
         "trace_id",
         "unacceptable",
     )
@@ -64,6 +71,9 @@ class Request:
         self.base: str
         self.now: datetime
         self.trace_id: str
+        self.clock: Clock
+        self.started = self.admitted = self.handed = 0.0
+        self.door = ""
         self.dispatch: Callable[[Request, Any], Awaitable[Reply]]
         self.later: Later
         self.form: Form = PLAIN
@@ -83,7 +93,7 @@ class Request:
         path, _, query = target.partition("?")
         request = Request(method, unquote(path), query, headers, None, limit=self.limit)
         request._body = body
-        for name in ("access", "expires", "base", "now", "trace_id", "dispatch", "later"):
+        for name in ("access", "expires", "base", "now", "trace_id", "clock", "started", "dispatch", "later"):
             setattr(request, name, getattr(self, name))
         return request
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, cast
 
 import uvicorn
 
-from penstock.api.corked import Http
+from penstock.api.deal import Dealer, Hand
+from penstock.api.protocol import Http
 from penstock.errors import Problem
 
 #: Seconds that requests under way have, once the server stops.
@@ -27,51 +29,61 @@ class Served(Protocol):
 
 
 @asynccontextmanager
-async def serving(app: Served, address: str, *, shared: bool = False, joins: bool = False) -> AsyncIterator[str]:
-    """Serve ``app`` at ``HOST:PORT`` (port 0: a free one) until the block is left; yields its URL. With ``shared`` others may
-    listen there too; who ``joins`` is one of them.
+async def serving(app: Served, address: str, dealer: Dealer | None = None) -> AsyncIterator[str]:
+    """Serve ``app`` at ``HOST:PORT`` (port 0: a free one) until the block is left; yields its URL. A ``dealer`` hands connections on.
 
     Leaving ends the streams, lets requests under way finish, then closes. An address that cannot be bound is ``conflict``.
     """
-    listening = _join(address) if joins else _listen(address, shared)
+    listening = _listen(address)
+    async with _running(app, partial(Http, dealer=dealer), [listening]):
+        yield f"http://{address.rpartition(':')[0]}:{listening.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def taking(app: Served, hand: Hand, end: Callable[[], None]) -> AsyncIterator[None]:
+    """Serve the connections that another process deals to us until the block is left; ``end`` is called when it deals no more."""
+    loop = asyncio.get_running_loop()
+    begun: set[asyncio.Task[Any]] = set()
+
+    def take(connection: socket.socket) -> None:
+        connection.setblocking(False)
+        task = loop.create_task(loop.connect_accepted_socket(server.protocol, connection))
+        begun.add(task)
+        task.add_done_callback(begun.discard)
+
+    async with _running(app, partial(Http, hand=hand), []) as server:
+        hand.begin(take, end)
+        try:
+            yield
+        finally:
+            hand.stop()
+
+
+@asynccontextmanager
+async def _running(app: Served, http: Callable[..., Http], sockets: list[socket.socket]) -> AsyncIterator[_Server]:
     server = _Server(
         uvicorn.Config(
-            app, http=Http, loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
+            app, http=cast(type[Http], http), loop="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             proxy_headers=False, timeout_graceful_shutdown=_STOP_S,
         )
     )  # fmt: skip
-    task = asyncio.create_task(server.serve(sockets=[listening]), name="api")
+    server.config.load()
+    task = asyncio.create_task(server.serve(sockets=sockets), name="api")
     try:
-        yield f"http://{address.rpartition(':')[0]}:{listening.getsockname()[1]}"
+        yield server
     finally:
         app.close()
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _listen(address: str, shared: bool) -> socket.socket:
-    """An address that other programs have is refused, also where our own processes share it: it is bound alone first."""
+def _listen(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        alone = _bind(host, int(port), shared=False)
-        if not shared:
-            return alone
-        bound = alone.getsockname()[1]
-        alone.close()
-        return _bind(host, bound, shared=True)
+        return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
     except (OSError, ValueError) as error:
         raise Problem("conflict", "the HTTP address cannot be used: another program has it, or it is none of this machine") from error
-
-
-def _join(address: str) -> socket.socket:
-    """An address that the program already has."""
-    host, _, port = address.rpartition(":")
-    return _bind(host, int(port), shared=True)
-
-
-def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host.strip("[]"), port), family=family, backlog=1024, reuse_port=shared)
 
 
 class _Server(uvicorn.Server):
@@ -80,3 +92,7 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def protocol(self) -> asyncio.BaseProtocol:
+        """What speaks with one connection."""
+        return self.config.http_protocol_class(config=self.config, server_state=self.server_state, app_state={})  # type: ignore[call-arg] # uvicorn's own call

@@ -16,6 +16,8 @@ import zstandard
 from penstock.db import Tx, named_sql
 
 SQL = named_sql(__package__)
+#: What of a record is packed into one value.
+_PACKED = ("made", "remainder", "steward", "structure", "stages")
 
 
 class Made(NamedTuple):
@@ -28,7 +30,11 @@ class Made(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The lineage of one message. ``remainder`` is (source path, reason); ``steward`` the codes that no table knows."""
+    """The lineage of one message. ``remainder`` is (source path, reason); ``steward`` the codes that no table knows.
+
+    ``structure`` is what the message was read as; ``stages`` are those that it passed: name, when it began (microseconds since 1970), and
+    how long it took.
+    """
 
     inbox_id: int
     plan: str
@@ -36,6 +42,8 @@ class Record(NamedTuple):
     made: Sequence[Made]
     remainder: Sequence[tuple[str, str]]
     steward: Sequence[Any]
+    structure: str = ""
+    stages: Sequence[tuple[str, int, int]] = ()
 
 
 class Origin(NamedTuple):
@@ -52,7 +60,7 @@ class Origin(NamedTuple):
 async def record(tx: Tx, records: Sequence[Record]) -> None:
     """Keep the lineage of a batch of messages, in the transaction that stores them."""
     pack = zstandard.ZstdCompressor(level=3).compress
-    bodies = [pack(msgspec.json.encode({"made": r.made, "remainder": r.remainder, "steward": r.steward})) for r in records]
+    bodies = [pack(msgspec.json.encode({name: getattr(r, name) for name in _PACKED})) for r in records]
     await tx.execute(SQL["record"], [r.inbox_id for r in records], [r.plan for r in records], [r.at for r in records], bodies)
     made = [(m.type, m.id, m.ver, r.inbox_id) for r in records for m in r.made]
     if made:
@@ -60,7 +68,7 @@ async def record(tx: Tx, records: Sequence[Record]) -> None:
 
 
 def unpack(body: bytes) -> dict[str, Any]:
-    """The record of one message: ``made`` [[type, id, ver, [[element, rule, source]…]]…], ``remainder``, ``steward``."""
+    """The record of one message: ``made`` [[type, id, ver, [[element, rule, source]…]]…], and the rest of :class:`Record`."""
     record: dict[str, Any] = msgspec.json.decode(zstandard.ZstdDecompressor().decompress(body))
     return record
 

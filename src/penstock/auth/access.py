@@ -57,6 +57,10 @@ class Access:
         if not self.permits(interaction, type_):
             raise Problem("forbidden", "this token does not allow that interaction on that resource type")
 
+    def granted(self, interaction: str, type_: str) -> str:
+        """The scope that permits it, as a token spells it in SMART v2; "" where none does."""
+        return _granted(self.scopes, LETTERS[interaction], type_)
+
     def operates(self, scope: str) -> bool:
         """Whether this access holds an operations scope such as ``admin/trace.r``, itself or through a wildcard (``admin/*.*``)."""
         return _operates(self.admin, scope)
@@ -65,6 +69,11 @@ class Access:
 @lru_cache(maxsize=4096)
 def _permits(scopes: tuple[Scope, ...], letter: str, type_: str) -> bool:
     return any(letter in s.letters and s.type in ("*", type_) for s in scopes)
+
+
+@lru_cache(maxsize=4096)
+def _granted(scopes: tuple[Scope, ...], letter: str, type_: str) -> str:
+    return next((f"{s.level}/{s.type}.{s.letters}" for s in scopes if letter in s.letters and s.type in ("*", type_)), "")
 
 
 @lru_cache(maxsize=4096)

@@ -22,7 +22,7 @@ UCUM = "http://unitsofmeasure.org"
 
 
 class Builtin(NamedTuple):
-    """kind is value, lines, element or resource; `type` is what it fills."""
+    """kind is value, lines, element, text (an element that repetitions continue) or resource; `type` is what it fills."""
 
     function: Any
     kind: str
@@ -114,6 +114,22 @@ def attachment(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, 
     for number in (2, 3):
         if pick(parts, number) not in EMPTY:
             run.lineage.append((me, at + "contentType", f"ED[Attachment]:{number}#1", f"{src}.{number}"))
+
+
+def text(run: Run, me: int, raw: str, delim: str, out: Resource, at: str, src: str) -> None:
+    """TX, FT, ST as a file: a further line of the text that is there already."""
+    line = render(raw, run.cuts, run.charset)
+    if not line:
+        return
+    known = base64.b64decode(out["data"]).decode() + "\n" if "data" in out else ""
+    out["data"] = base64.b64encode((known + line).encode()).decode("ascii")
+    run.lineage.append((me, at + "data", "TX[Attachment]:1#1", src))
+
+
+def media(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """Table 0191 as a MIME type."""
+    found, leaf = run.leaf(raw, src)
+    return (media_type(found, "") if found else ""), leaf
 
 
 def base64_valid(data: str) -> bool:
@@ -213,6 +229,8 @@ BUILTINS: dict[str, Builtin] = {
     "@person-location": Builtin(places.person_location, "resource", "Location"),
     "@name": Builtin(name, "value"),
     "@attachment": Builtin(attachment, "element", "Attachment"),
+    "@text": Builtin(text, "text", "Attachment"),
+    "@media": Builtin(media, "value"),
     "@pointer": Builtin(pointer, "element", "Attachment"),
     "@comparator": Builtin(comparator, "element", "Quantity"),
     "@range": Builtin(reference_range, "element", "BackboneElement"),

@@ -81,10 +81,8 @@ class Identities:
                 self.ends = {id(end): to[id(end)].id for end in ends if id(end) in to}
             make = KEYS.get(instance.type, named)
             key = instance.key or make(self, instance) or f"{self.message}|{instance.number}"
-            if instance.type in EACH:  # two results with one key in one message are two results
-                seen[key] = seen.get(key, 0) + 1
-                if seen[key] > 1:
-                    key = f"{key}|#{seen[key]}"
+            if instance.type in EACH:
+                key = apart(instance, key, seen)
             instance.key = key
             instance.id = uuid(f"{tenant}|{instance.type}|{key}")
             instance.reference = f"{instance.type}/{instance.id}"
@@ -92,6 +90,14 @@ class Identities:
     def id_near(self, instance: Instance, type: str) -> str:
         found = self.near(instance, type)
         return found.id if found is not None else ""
+
+
+def apart(instance: Instance, key: str, seen: dict[str, int]) -> str:
+    """Two results with one key in one message are two results; orders with one number are told apart by their service."""
+    if key in seen and instance.type == "ServiceRequest" and (service := concept(instance.body.get("code"))):
+        key = f"{key}|{service}"
+    seen[key] = seen.get(key, 0) + 1
+    return f"{key}|#{seen[key]}" if seen[key] > 1 else key
 
 
 def named(identities: Identities, instance: Instance) -> str:
@@ -122,6 +128,12 @@ def encounter(identities: Identities, instance: Instance) -> str:
 
 
 def order(identities: Identities, instance: Instance) -> str:
+    """The placer's number before the filler's: the order has it first, and each later message repeats it (HL7 v2.5.1, 4.5.1.2)."""
+    found = of_type(instance.body, "PLAC") or of_type(instance.body, "FILL")
+    return spelled(identities.run, found) if found is not None else ""
+
+
+def report(identities: Identities, instance: Instance) -> str:
     """The filler's number before the placer's, with the service: one number may stand for several services."""
     found = of_type(instance.body, "FILL") or of_type(instance.body, "PLAC")
     if found is None:
@@ -211,6 +223,12 @@ def immunization(identities: Identities, instance: Instance) -> str:
     return f"{who}|{what}|{instance.body.get('occurrenceDateTime', '')}" if who and what else ""
 
 
+def document(identities: Identities, instance: Instance) -> str:
+    """The number of the document, which is its own for ever."""
+    found = instance.body.get("masterIdentifier")
+    return spelled(identities.run, found) if found and found.get("value") else ""
+
+
 def coverage(identities: Identities, instance: Instance) -> str:
     """An insurance of a patient: the number of the policy, else the number of the subscriber and the plan."""
     who = identities.id_near(instance, "Patient")
@@ -226,7 +244,7 @@ def coverage(identities: Identities, instance: Instance) -> str:
 KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Patient": patient,
     "Encounter": encounter,
-    "DiagnosticReport": order,
+    "DiagnosticReport": report,
     "ServiceRequest": order,
     "Observation": observation,
     "PractitionerRole": role,
@@ -240,6 +258,7 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Provenance": of_message,
     "CareTeam": care_team,
     "Immunization": immunization,
+    "DocumentReference": document,
 }
 #: parents before those whose keys name them
 PARENTS = (

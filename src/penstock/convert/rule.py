@@ -71,7 +71,7 @@ def read_rule(row: Row, owner: str, links: Links) -> Rule | None:
     if using is not None and using.kind == "resource" and found is not None and found.type == "Reference":
         steps = (*steps, Step("resource", using.type))
         found = shape.leaf(owner, steps)
-    if using is not None and using.kind in ("element", "resource") and steps:
+    if using is not None and using.kind in ("element", "text", "resource") and steps:
         fitting(using, found.type if found is not None else steps[-1].name)
     table = links.vocabulary(row.vocabulary) if row.vocabulary else ""
     if table is None:

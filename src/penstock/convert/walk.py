@@ -114,7 +114,7 @@ class Walk:
 
     def continues(self) -> bool:
         """Text that a repetition continues on a new line instead of starting another element."""
-        return self.rule.using is not None and self.rule.using.kind == "lines" and not self.pivot
+        return self.rule.using is not None and self.rule.using.kind in ("lines", "text") and not self.pivot
 
     def simple(self) -> bool:
         return all(step.kind == "element" for step in self.rule.steps)

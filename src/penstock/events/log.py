@@ -48,10 +48,13 @@ class Cause(Protocol):
     def inbox_id(self) -> int | None: ...
     @property
     def client(self) -> str: ...
+    @property
+    def way(self) -> str: ...
 
 
 class Event(NamedTuple):
-    """One row of the log. ``key`` is what order is kept for; ``source`` is the client or interface that caused the change."""
+    """One row of the log. ``key`` is what order is kept for; ``source`` is the client or interface that caused the change, ``way``
+    how it came in (:mod:`penstock.audit.way`), where that was asked for."""
 
     seq: int
     id: uuid.UUID
@@ -66,6 +69,7 @@ class Event(NamedTuple):
     source: str
     inbox_id: int | None
     hash: bytes
+    way: str = ""
 
     @property
     def name(self) -> str:
@@ -111,6 +115,7 @@ async def append(tx: Tx, written: Sequence[Written], cause: Cause | Sequence[Cau
         [c.client for _, c in pairs],
         [c.inbox_id for _, c in pairs],
         [hashlib.sha256(w.body).digest() for w, _ in pairs],
+        [c.way for _, c in pairs],
     )
 
 

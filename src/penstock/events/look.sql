@@ -1,15 +1,15 @@
 -- name: of_traces
-select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, way
 from event
 where hashtextextended(trace_id, 0) = any(array(select hashtextextended(t, 0) from unnest($1::text[]) t)) and trace_id = any($1) order by seq limit $2
 
 -- name: of_resource
-select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, way
 from event
 where hashtextextended(type || '/' || resource_id, 0) = hashtextextended($1 || '/' || $2, 0) and type = $1 and resource_id = $2 order by seq desc limit $3
 
 -- name: of_id
-select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash
+select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, way
 from event where id = $1
 
 -- name: of_versions

@@ -3,7 +3,7 @@
 -- name: append
 -- One statement for the batch. A later version keeps the key of the version before it, so that all versions of a resource
 -- are in one lane of delivery, even when it has moved to another patient. The order of the arrays is the order of seq.
-insert into event (id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash)
+insert into event (id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, way)
 select id, tenant, type, resource_id, ver, op,
        case when ver > 1 then coalesce(
            (select e.key from event e
@@ -11,10 +11,10 @@ select id, tenant, type, resource_id, ver, op,
               and e.type = w.type and e.resource_id = w.resource_id
             order by e.seq desc limit 1), w.key)
        else w.key end,
-       at, trace_id, source, inbox_id, hash
+       at, trace_id, source, inbox_id, hash, way
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::timestamptz[],
-            $9::text[], $10::text[], $11::bigint[], $12::bytea[]) with ordinality
-  as w (id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, n)
+            $9::text[], $10::text[], $11::bigint[], $12::bytea[], $13::text[]) with ordinality
+  as w (id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, way, n)
 order by n
 
 -- name: last

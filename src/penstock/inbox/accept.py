@@ -91,6 +91,8 @@ def _columns(open_: Sequence[_Open], *, collided: bool) -> tuple[object, ...]:
         collided,
         [number for number, _ in lookups],
         [key for _, key in lookups],
+        [a.way for a in arrivals],
+        [a.stopped or None for a in arrivals],
     )
 
 

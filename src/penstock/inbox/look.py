@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+import orjson
+
 from penstock.db import Tx, named_sql
 from penstock.errors import Problem
 from penstock.inbox.message import lookup_key, problem_of
@@ -33,7 +35,7 @@ class Count:
 
 
 class Row(NamedTuple):
-    """A message as an operator sees it: no bytes."""
+    """A message as an operator sees it: no bytes. ``stopped`` is the stage that it did not pass, ``history`` its failed attempts."""
 
     inbox_id: int
     interface: str
@@ -53,6 +55,10 @@ class Row(NamedTuple):
     next_at: datetime | None
     done_at: datetime | None
     trace_id: str
+    way: str = ""
+    stopped: str = ""
+    history: Sequence[dict[str, str]] = ()
+    payload_hash: str = ""
 
 
 class Lane(NamedTuple):
@@ -88,7 +94,8 @@ async def find(tx: Tx, kind: str, value: str, *, limit: int = 100) -> list[int]:
 
 async def rows(tx: Tx, ids: Sequence[int]) -> list[Row]:
     """What is known of messages, without their bytes."""
-    return [Row(*row) for row in await tx.fetch(_SQL["rows"], list(ids))]
+    found = [Row(*row) for row in await tx.fetch(_SQL["rows"], list(ids))]
+    return [row._replace(history=orjson.loads(str(row.history))) for row in found]
 
 
 async def outcome(tx: Tx, inbox_id: int) -> tuple[str, Problem | None]:

@@ -24,7 +24,7 @@ class Arrival:
     ``source`` names the sender and survives its reconnecting (MSH-3 and MSH-4), since it is part of the message's identity. ``hash`` is
     :func:`digest` of ``raw``, ``lane`` comes from :func:`lane_of`, ``keys`` are the (kind, value) by which :func:`~penstock.inbox.find`
     finds it, beside ("trace", ``trace_id``). A message that cannot be processed arrives ``quarantined``, with the ``problem`` that its
-    sender is told.
+    sender is told and the stage at which it was ``stopped``. ``way`` is how it came in (:mod:`penstock.audit.way`).
     """
 
     interface: str
@@ -40,6 +40,8 @@ class Arrival:
     keys: tuple[tuple[str, str], ...] = ()
     state: Literal["ready", "quarantined"] = "ready"
     problem: Problem | None = None
+    way: str = ""
+    stopped: str = ""
 
 
 class Accepted(NamedTuple):

@@ -7,9 +7,10 @@ with arrival as materialized (
     select coalesce(a.drawn, nextval('inbox_id_seq')) as id, a.*
     from unnest(
         $1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-        $11::text[], $12::text[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::bytea[]
+        $11::text[], $12::text[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::bytea[], $21::text[], $22::text[]
     ) with ordinality as a (
-        drawn, key, half, lane, received_at, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at, raw, number
+        drawn, key, half, lane, received_at, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at, raw,
+        way, stopped, number
     )
 ), fresh as (
     insert into inbox_key (key, hash, inbox_id, code, text, at)
@@ -18,10 +19,11 @@ with arrival as materialized (
     returning inbox_id
 ), message as (
     insert into inbox (
-        id, lane, received_at, done_at, collided, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at
+        id, lane, received_at, done_at, collided, state, interface, source, control_id, type, trigger, trace_id, hash, code, text, at,
+        way, stopped
     )
     select id, lane, received_at, case state when 'quarantined' then received_at end, $18, state, interface, source, control_id, type,
-        trigger, trace_id, hash, code, text, at
+        trigger, trace_id, hash, code, text, at, way, stopped
     from arrival join fresh on inbox_id = id
     order by id
 ), body as (
@@ -75,7 +77,7 @@ with outcome as (
     select * from unnest($1::bigint[], $2::text[], $3::text[]) as o (id, state, reason)
 ), finished as (
     update inbox i
-    set state = o.state, code = null, text = o.reason, at = null, next_at = null, done_at = coalesce($4::timestamptz, now())
+    set state = o.state, code = null, text = o.reason, at = null, stopped = null, next_at = null, done_at = coalesce($4::timestamptz, now())
     from outcome o
     where i.id = o.id
     returning i.id, i.lane
@@ -86,8 +88,10 @@ delete from inbox_stop s using finished f where s.lane = f.lane and s.inbox_id =
 update inbox set attempts = attempts + 1 where id = $1;
 
 -- name: postpone
+-- The last twenty attempts that failed are kept.
 with waiting as (
-    update inbox set state = 'postponed', attempts = attempts + 1, code = $2, text = $3, at = $4, next_at = $5
+    update inbox set state = 'postponed', attempts = attempts + 1, code = $2, text = $3, at = $4, next_at = $5, stopped = nullif($6, ''),
+        history = inbox_attempt(history, coalesce($7::timestamptz, now()), $6, $2, $3, $4)
     where id = $1
     returning id, lane, next_at
 )
@@ -98,7 +102,8 @@ on conflict (lane) do update set until = excluded.until, inbox_id = excluded.inb
 -- name: bury
 with buried as (
     update inbox set state = 'quarantined', attempts = attempts + 1, code = $2, text = $3, at = $4, next_at = null,
-        done_at = coalesce($5::timestamptz, now())
+        done_at = coalesce($5::timestamptz, now()), stopped = nullif($6, ''),
+        history = inbox_attempt(history, coalesce($5::timestamptz, now()), $6, $2, $3, $4)
     where id = $1
     returning id, lane
 )
@@ -141,7 +146,8 @@ limit $7;
 
 -- name: replay
 with again as (
-    update inbox set state = 'ready', replays = replays + 1, attempts = 0, code = null, text = null, at = null, next_at = null, done_at = null
+    update inbox set state = 'ready', replays = replays + 1, attempts = 0, code = null, text = null, at = null, stopped = null, next_at = null,
+        done_at = null
     where id = any($1::bigint[]) and state in ('stored', 'filtered', 'quarantined')
     returning id, lane
 ), released as (
@@ -180,7 +186,7 @@ select inbox_id from inbox_lookup where key = $1 order by inbox_id desc limit $2
 
 -- name: rows
 select id, interface, source, control_id, type, trigger, lane, state, code, text, at, attempts, replays, collided, received_at, next_at,
-    done_at, trace_id
+    done_at, trace_id, way, coalesce(stopped, ''), coalesce(history, '[]'), 'sha256:' || encode(hash, 'hex')
 from inbox where id = any($1::bigint[]) order by id;
 
 -- name: partitions

@@ -47,13 +47,14 @@ async def mark(tx: Tx, inbox_id: int) -> None:
     await tx.execute(_SQL["mark"], inbox_id)
 
 
-async def postpone(tx: Tx, inbox_id: int, problem: Problem, next_at: datetime) -> None:
-    """Try a message again at ``next_at``; its lane waits for it, the others do not."""
-    await tx.execute(_SQL["postpone"], inbox_id, problem.code, problem.text, problem.at, next_at)
+async def postpone(tx: Tx, inbox_id: int, problem: Problem, next_at: datetime, *, stage: str = "", now: datetime | None = None) -> None:
+    """Try a message that did not pass ``stage`` again at ``next_at``; its lane waits for it, the others do not."""
+    await tx.execute(_SQL["postpone"], inbox_id, problem.code, problem.text, problem.at, next_at, stage, now)
 
 
-async def bury(tx: Tx, inbox_id: int, problem: Problem, *, hold: bool = False, now: datetime | None = None) -> None:
-    """Quarantine a message. Its lane goes on, or with ``hold`` stands still until it is released or the message is replayed."""
-    await tx.execute(_SQL["bury"], inbox_id, problem.code, problem.text, problem.at, now)
+async def bury(tx: Tx, inbox_id: int, problem: Problem, *, hold: bool = False, stage: str = "", now: datetime | None = None) -> None:
+    """Quarantine a message that did not pass ``stage``. Its lane goes on, or with ``hold`` stands still until it is released or the
+    message is replayed."""
+    await tx.execute(_SQL["bury"], inbox_id, problem.code, problem.text, problem.at, now, stage)
     if hold:
         await tx.execute(_SQL["hold"], inbox_id, now)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from penstock.audit.way import Way, encode, microseconds
 from penstock.errors import Problem, explain
 from penstock.formats.hl7v2 import NO_HEADER, Header, Message, Segment, header, parse, parts, unescape
 from penstock.inbox import Arrival, digest, lane_of
@@ -43,6 +44,15 @@ _CONTROL = re.compile(r"[\0-\x1f\x7f]")
 _OUTCOMES: dict[Policy, str] = {"reject": "rejected", "error": "error", "accept": "accepted"}
 
 
+class Sender(NamedTuple):
+    """Who sends, as the carrier knows it: its host or client, by which ``carrier`` and ``rule`` it came, and the trace that it named."""
+
+    peer: str
+    carrier: str = "mllp"
+    rule: str = ""
+    trace_id: str = ""
+
+
 class Arrived(NamedTuple):
     """The Arrival, and the header to answer to."""
 
@@ -51,15 +61,30 @@ class Arrived(NamedTuple):
 
 
 def arrive(
-    data: bytes, interface: Interface, *, peer: str, now: datetime, trace_id: str, check: Check | None = None, flaw: Problem | None = None
+    data: bytes,
+    interface: Interface,
+    *,
+    sender: Sender,
+    now: datetime,
+    trace_id: str,
+    check: Check | None = None,
+    flaw: Problem | None = None,
+    lap: Callable[[], float] = lambda: 0.0,
 ) -> Arrived:
-    """What ``data`` from ``peer`` (its host) is to the inbox. ``flaw`` is what was wrong with its frame."""
-    found, message, problem = _read(data, interface, check, flaw)
-    source = _source(found) or peer
+    """What ``data`` from a sender is to the inbox. ``flaw`` is what was wrong with its frame; ``lap`` a clock that counts seconds."""
+    began = lap()
+    found, message, problem, stopped = _read(data, interface, check, flaw)
+    source = _source(found) or sender.peer
     keys, patient = _keys(message) if message is not None else ((), "")
     control_id = found.control_id
     if control_id:
         keys = (("control", control_id), *keys)
+    if sender.trace_id not in ("", trace_id):
+        keys = (("trace", sender.trace_id), *keys)
+    way = Way(
+        sender.carrier, sender.peer, f"{sender.rule} {interface.rule}".lstrip(), _schema(found), microseconds(now),
+        -1 if stopped in ("received", "authorised") else int((lap() - began) * 1_000_000),
+    )  # fmt: skip
     arrival = Arrival(
         interface=interface.name,
         source=source,
@@ -74,6 +99,8 @@ def arrive(
         keys=keys,
         state="ready" if problem is None else "quarantined",
         problem=problem,
+        way=encode(way),
+        stopped=stopped,
     )
     return Arrived(arrival, found)
 
@@ -97,18 +124,28 @@ def unmapped(problem: Problem) -> bool:
     return problem.code == "not-supported" and problem.at.startswith("MSH-9")
 
 
-def _read(data: bytes, interface: Interface, check: Check | None, flaw: Problem | None) -> tuple[Header, Message | None, Problem | None]:
-    """The header as far as it can be read, the message if it can be, and the first problem."""
-    found = NO_HEADER
+def _read(
+    data: bytes, interface: Interface, check: Check | None, flaw: Problem | None
+) -> tuple[Header, Message | None, Problem | None, str]:
+    """The header as far as it can be read, the message if it can be, the first problem, and the stage that it did not pass."""
+    found, message, stage = NO_HEADER, None, "received"
     try:
         found = header(data)
-        problem = flaw or _header_problem(found) or interface.refusal(found)
-        if problem is not None:
-            return found, None, problem
-        message = parse(data, charset=interface.charset, fallback=interface.fallback)
-        return found, message, _broken(message) or (check(found, message) if check else None)
+        problem = flaw or _header_problem(found)
+        if problem is None:
+            stage, problem = "authorised", interface.refusal(found)
+        if problem is None:
+            stage, message = "parsed", parse(data, charset=interface.charset, fallback=interface.fallback)
+            problem = _broken(message)
+        if problem is None and message is not None and check is not None:
+            stage, problem = "mapped", check(found, message)
     except Exception as error:  # a defect of ours must not lose a message: it is kept with a problem that says so
-        return found, None, flaw or explain(error)
+        return found, None, flaw or explain(error), stage
+    return found, message, problem, stage if problem else ""
+
+
+def _schema(found: Header) -> str:
+    return f"HL7 {found.version}" if _VERSION.fullmatch(found.version) else "HL7 v2"
 
 
 def _header_problem(found: Header) -> Problem | None:

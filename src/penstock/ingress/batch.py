@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from penstock.formats.hl7v2 import Batch, split_batch
+from penstock.ingress.arrival import Sender
 from penstock.ingress.intake import Intake, Taken
 
 #: So many messages of one batch wait for the inbox at once.
@@ -22,13 +23,13 @@ def is_batch(data: bytes) -> bool:
     return data[:3] in (b"FHS", b"BHS") or any(mark in data for mark in _MARKS)
 
 
-async def take_batch(intake: Intake, data: bytes, *, peer: str) -> tuple[Batch, list[Taken]]:
+async def take_batch(intake: Intake, data: bytes, *, sender: Sender) -> tuple[Batch, list[Taken]]:
     """Every message of ``data``, taken in order; what does not agree stands in the Batch."""
     batch = split_batch(data)
     taken: list[Taken] = []
     for start in range(0, len(batch.messages), AT_ONCE):
         pieces = batch.messages[start : start + AT_ONCE]
-        taken += await asyncio.gather(*(intake.take(piece, peer=peer) for piece in pieces))
+        taken += await asyncio.gather(*(intake.take(piece, sender=sender) for piece in pieces))
     return batch, taken
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import Frame, Frames, Noise, wrap
 from penstock.formats.hl7v2.charset import wide
+from penstock.ingress.arrival import Sender
 from penstock.ingress.batch import answers, is_batch, take_batch
 from penstock.ingress.intake import Intake
 
@@ -230,8 +231,8 @@ async def _answer(intake: Intake, frame: Frame, peer: str) -> bytes | None:
     """The answer to one frame; to one that holds a batch, the answers of its messages."""
     flaw = frame.problem or _unframeable(frame.data)
     if flaw is None and is_batch(frame.data):
-        return answers(*await take_batch(intake, frame.data, peer=peer))
-    return (await intake.take(frame.data, peer=peer, flaw=flaw)).ack
+        return answers(*await take_batch(intake, frame.data, sender=Sender(peer)))
+    return (await intake.take(frame.data, sender=Sender(peer), flaw=flaw)).ack
 
 
 def _unframeable(data: bytes) -> Problem | None:

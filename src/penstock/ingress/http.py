@@ -7,6 +7,7 @@ from email.message import Message as MimeHeaders
 
 from penstock.errors import Problem
 from penstock.formats.hl7v2.charset import codec
+from penstock.ingress.arrival import Sender
 from penstock.ingress.batch import answers, is_batch, take_batch
 from penstock.ingress.intake import Intake, Taken
 
@@ -37,10 +38,11 @@ class Ingested:
         return all(each.accepted is not None for each in self.messages)
 
 
-async def ingest(body: bytes, content_type: str, intake: Intake, *, peer: str) -> Ingested:
+async def ingest(body: bytes, content_type: str, intake: Intake, *, peer: str, rule: str = "", trace_id: str = "") -> Ingested:
     """Take the message or batch in ``body`` and acknowledge each message. Problem where the body as a whole is no such thing.
 
-    The ``charset`` of the content type is read where MSH-18 is silent.
+    The ``charset`` of the content type is read where MSH-18 is silent. ``peer`` was let in by ``rule``; one message belongs to the trace
+    of its request, those of a batch have each their own and are found by that one too.
     """
     charset = _charset(content_type)
     if not body.strip():
@@ -48,10 +50,11 @@ async def ingest(body: bytes, content_type: str, intake: Intake, *, peer: str) -
     intake = replace(intake, answers_all=True)
     if charset is not None and intake.interface.fallback is None:
         intake = replace(intake, interface=replace(intake.interface, fallback=charset))
+    sender = Sender(peer, "http", rule, trace_id)
     if is_batch(body):
-        batch, taken = await take_batch(intake, body, peer=peer)
+        batch, taken = await take_batch(intake, body, sender=sender)
         return Ingested(taken, batch.problems, answers(batch, taken))
-    one = await intake.take(body, peer=peer)
+    one = await intake.take(body, sender=sender, trace_id=trace_id)
     return Ingested([one], [], one.ack)
 
 

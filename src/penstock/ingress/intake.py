@@ -16,7 +16,7 @@ from penstock.errors import Problem, explain
 from penstock.formats.hl7v2 import Header, acknowledge, answer_code
 from penstock.formats.hl7v2.ack import CODES
 from penstock.inbox import Accepted, Arrival
-from penstock.ingress.arrival import Check, arrive, outcome
+from penstock.ingress.arrival import Check, Sender, arrive, outcome
 from penstock.ingress.interface import Interface
 from penstock.ingress.metrics import Meters
 from penstock.telemetry import span
@@ -59,11 +59,14 @@ class Intake:
     timeout_s: float = 30.0
     answers_all: bool = False
 
-    async def take(self, data: bytes, *, peer: str, flaw: Problem | None = None) -> Taken:
+    async def take(self, data: bytes, *, sender: Sender, trace_id: str = "", flaw: Problem | None = None) -> Taken:
         """Record what arrived and decide on its answer. Never raises: what goes wrong is an answer too."""
         started = self.clock.monotonic()
-        trace_id = f"{self.chance.getrandbits(128) or 1:032x}"
-        arrived = arrive(data, self.interface, peer=peer, now=self.clock.now(), trace_id=trace_id, check=self.check, flaw=flaw)
+        trace_id = trace_id or f"{self.chance.getrandbits(128) or 1:032x}"
+        arrived = arrive(
+            data, self.interface, sender=sender, now=self.clock.now(), trace_id=trace_id, check=self.check, flaw=flaw,
+            lap=self.clock.monotonic,
+        )  # fmt: skip
         with span("ingress", trace_id, interface=self.interface.name):
             accepted, problem = await self._record(arrived.arrival)
         taken = self._answer(arrived.header, accepted, problem, trace_id)

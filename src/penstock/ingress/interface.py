@@ -31,6 +31,12 @@ class Interface:
     facilities: frozenset[str] = frozenset()
     processing_ids: frozenset[str] = frozenset()
 
+    @property
+    def rule(self) -> str:
+        """What lets a sender in, in words for a trace: the interface, and the fields of the header for which it has lists."""
+        lists = (self.applications, "MSH-3"), (self.facilities, "MSH-4"), (self.processing_ids, "MSH-11")
+        return " ".join((f"interface:{self.name}", *(field for allowed, field in lists if allowed)))
+
     def refusal(self, header: Header) -> Problem | None:
         """Why a message with this header may not come through here, or None."""
         for allowed, number, text in (

@@ -20,12 +20,13 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why something is written: the trace it belongs to, the message it came from (or None), who wrote, and when."""
+    """Why something is written: the trace it belongs to, the message it came from (or None), who wrote, when, and how it came in."""
 
     trace_id: str
     inbox_id: int | None
     client: str
     at: datetime
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True)

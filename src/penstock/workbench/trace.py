@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+#: So many of a list are shown on a line; all of them with --json.
+_SHOWN = 6
+
 
 def trace_lines(hops: Sequence[dict[str, Any]]) -> list[str]:
     """A line for each hop: the time, how long after the first, what happened; before them the trace ids."""
@@ -18,9 +21,15 @@ def trace_lines(hops: Sequence[dict[str, Any]]) -> list[str]:
 def _line(hop: dict[str, Any], first: datetime) -> str:
     at = datetime.fromisoformat(hop["at"])
     moment = f"{at:%H:%M:%S.%f} {(at - first).total_seconds() * 1000:+10.1f} ms"
-    details = " ".join(f"{name}={_short(value)}" for name, value in hop["details"].items())
+    took = {"ms": hop["ms"]} if hop["ms"] is not None else {}
+    told = {**hop["details"], "rules": hop["transformation_rules"], **took}
+    details = " ".join(f"{name}={_short(value)}" for name, value in told.items() if value != [])
     return f"{moment}  {hop['stage']:<10} {hop['what']} {hop['outcome']}  {details}".rstrip()
 
 
 def _short(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    """A value on a line: the first few of many."""
+    if not isinstance(value, list):
+        return str(value)
+    shown = [" ".join(map(str, each.values())) if isinstance(each, dict) else str(each) for each in value[:_SHOWN]]
+    return ",".join([*shown, f"+{len(value) - _SHOWN}"] if len(value) > _SHOWN else shown)

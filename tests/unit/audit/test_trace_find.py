@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from penstock import events, inbox
 from penstock.audit import lineage, trace
+from penstock.audit.hop import Hop
 from penstock.audit.lineage import Made, Record
-from penstock.audit.trace import Hop
+from penstock.audit.way import Way, encode, microseconds
 from penstock.db import Database, Tx
 from penstock.errors import Problem
 from penstock.events import Event, look
@@ -43,12 +44,13 @@ async def _stages(database: Database, key: str) -> list[tuple[str, str]]:
 async def stored(database: Database) -> Event:
     """A message that became a Patient; the event that tells of it."""
     async with database.transaction() as tx:
-        (accepted,) = await inbox.accept(tx, [arrival("MSG-1", trace_id=TRACE, keys=KEYS)])
+        way = encode(Way("mllp", "192.0.2.1", "interface:mllp", "HL7 2.5.1", microseconds(START), 300))
+        (accepted,) = await inbox.accept(tx, [arrival("MSG-1", trace_id=TRACE, keys=KEYS, way=way)])
         await inbox.accept(tx, [arrival("ANOTHER", patient="other")])
         at = START + timedelta(seconds=1)
-        await lineage.record(
-            tx, [Record(accepted.inbox_id, "v1", at, [Made("Patient", "1", 1, [("a", "r", "s")])], [("PID-9", "none")], [])]
-        )
+        passed = [(stage, microseconds(at), 400) for stage in ("parsed", "mapped", "validated", "stored")]
+        made = [Made("Patient", "1", 1, [("a", "r", "s"), ("b", "q", "s"), ("c", "r", "t")])]
+        await lineage.record(tx, [Record(accepted.inbox_id, "v1", at, made, [("PID-9", "none")], [], "ADT_A01", passed)])
         await events.append(tx, [Version(last_updated=at)], [Why(TRACE, accepted.inbox_id)])
         await inbox.done(tx, [(accepted.inbox_id, "stored", "")], now=at)
     async with database.transaction(readonly=True) as tx:
@@ -56,7 +58,10 @@ async def stored(database: Database) -> Event:
     return event
 
 
-WHOLE = [("received", "durable"), ("converted", "ok"), ("processed", "stored"), ("stored", "create"), ("delivered", "delivered")]
+WHOLE = [
+    ("received", "durable"), ("authorised", "ok"), ("parsed", "ok"), ("mapped", "ok"), ("validated", "ok"), ("stored", "stored"),
+    ("published", "create"), ("delivered", "delivered"),
+]  # fmt: skip
 
 
 @pytest.mark.req("OB-09")
@@ -76,22 +81,35 @@ async def test_hops_are_in_the_order_of_time_and_hold_ids_and_counts(database: D
     by_stage = {hop.stage: hop for hop in hops}
     assert {hop.trace_id for hop in hops} == {TRACE}
     assert by_stage["received"].details["type"] == "ADT^A01"
-    assert by_stage["converted"].details == {
-        "plan": "v1", "resources": ["Patient/1/_history/1"], "mapped": 1, "not_mapped": 1, "unknown_codes": 0,
-    }  # fmt: skip
-    assert (by_stage["stored"].what, by_stage["stored"].details["event_id"]) == ("Patient/1/_history/1", str(stored.id))
+    assert by_stage["mapped"].details == {"plan": "v1", "mapped": 3, "not_mapped": 1, "unknown_codes": 0}
+    assert by_stage["stored"].details["resources"] == ["Patient/1/_history/1"]
+    assert (by_stage["published"].what, by_stage["published"].details["event_id"]) == ("Patient/1/_history/1", str(stored.id))
+
+
+async def test_each_stage_says_its_rules_its_schema_and_how_long_it_took(database: Database, stored: Event) -> None:
+    async with database.transaction(readonly=True) as tx:
+        told = {hop.stage: (hop.schema_version, list(hop.transformation_rules), hop.ms) for hop in await trace.find(tx, "MSG-1", _nobody)}
+    assert told == {
+        "received": ("HL7 2.5.1", [], None),
+        "authorised": ("HL7 2.5.1", ["interface:mllp"], 0.3),
+        "parsed": ("HL7 2.5.1", ["structure:ADT_A01"], 0.4),
+        "mapped": ("FHIR 4.0.1", ["plan:v1", "q", "r"], 0.4),
+        "validated": ("FHIR 4.0.1", ["R4 structure and invariants"], 0.4),
+        "stored": ("FHIR 4.0.1", [], 0.4),
+        "published": ("FHIR 4.0.1", ["penstock.resource.created"], None),
+    }
 
 
 async def test_the_hops_of_several_messages_are_told_in_the_order_of_time(database: Database) -> None:
     async with database.transaction() as tx:
         keys = (("patient", "shared"),)
         first, _ = await inbox.accept(tx, [arrival("ONE", keys=keys), arrival("TWO", keys=keys)])
-        await inbox.done(tx, [(first.inbox_id, "stored", "")], now=START + timedelta(days=9))
+        await inbox.done(tx, [(first.inbox_id, "filtered", "not wanted")], now=START + timedelta(days=9))
     async with database.transaction(readonly=True) as tx:
         hops = await trace.find(tx, "shared", _nobody)
     assert [hop.at for hop in hops] == sorted(hop.at for hop in hops)
     assert [hop.stage for hop in hops if hop.outcome == "durable"] == ["received"] * 2
-    assert hops[-1].outcome == "stored"
+    assert (hops[-1].stage, hops[-1].outcome, hops[-1].details["text"]) == ("filtered", "filtered", "not wanted")
 
 
 async def test_what_nobody_knows_has_no_hops(database: Database, stored: Event) -> None:
@@ -103,13 +121,13 @@ async def test_what_nobody_knows_has_no_hops(database: Database, stored: Event) 
 @pytest.mark.parametrize("key", ["BAD-1", TRACE])
 async def test_a_quarantined_message_is_found_and_says_why_it_stopped(database: Database, key: str) -> None:
     problem = Problem("required", "the message has no message type", at="MSH-9")
-    bad = replace(arrival("BAD-1", trace_id=TRACE), state="quarantined", problem=problem)
+    bad = replace(arrival("BAD-1", trace_id=TRACE), state="quarantined", problem=problem, stopped="received")
     async with database.transaction() as tx:
         await inbox.accept(tx, [bad])
     async with database.transaction(readonly=True) as tx:
         received, processed = await trace.find(tx, key, _nobody)
-    assert (received.stage, processed.outcome) == ("received", "quarantined")
-    assert processed.details == {"code": "required", "text": "the message has no message type", "at": "MSH-9"}
+    assert (received.stage, processed.stage, processed.outcome) == ("received", "refused", "quarantined")
+    assert processed.details == {"stopped": "received", "code": "required", "text": "the message has no message type", "at": "MSH-9"}
 
 
 @pytest.mark.req("OB-09")
@@ -118,11 +136,15 @@ async def test_a_message_that_waits_says_when_it_is_tried_again(database: Databa
         (accepted,) = await inbox.accept(tx, [arrival("LATER")])
     async with database.transaction() as tx:
         await inbox.claim(tx, limit=10)
-        await inbox.postpone(tx, accepted.inbox_id, Problem("transient", "not now"), START + timedelta(hours=1))
+        later = START + timedelta(hours=1)
+        await inbox.postpone(tx, accepted.inbox_id, Problem("transient", "not now"), later, stage="stored", now=START)
     async with database.transaction(readonly=True) as tx:
         *_, processed = await trace.find(tx, "LATER", _nobody)
     assert processed.details["next_attempt"] == (START + timedelta(hours=1)).isoformat()
-    assert (processed.details["text"], processed.details["attempts"]) == ("not now", "1")
+    assert (processed.stage, processed.details["text"], processed.details["attempts"]) == ("waiting", "not now", "1")
+    (attempt,) = processed.details["history"]
+    assert datetime.fromisoformat(attempt.pop("moment")) == START
+    assert attempt == {"stage": "stored", "code": "transient", "text": "not now", "at": ""}
 
 
 async def test_a_control_id_that_looks_like_something_else_is_still_a_control_id(database: Database) -> None:
@@ -136,4 +158,4 @@ async def test_a_control_id_that_looks_like_something_else_is_still_a_control_id
 async def test_a_trace_without_a_message_shows_its_events(database: Database) -> None:
     async with database.transaction() as tx:
         await events.append(tx, [Version(id="2")], [Why(TRACE, None, "app")])
-    assert await _stages(database, "Patient/2") == [("stored", "create"), ("delivered", "delivered")]
+    assert await _stages(database, "Patient/2") == [("stored", "create"), ("published", "create"), ("delivered", "delivered")]

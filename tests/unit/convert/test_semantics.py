@@ -89,3 +89,22 @@ def test_the_remainder_gives_the_reasons_of_the_maps_that_the_segment_was_given_
     rest = dict(result.remainder)
     assert rest["OBX[1]-3"] == "it says which element OBX-5 fills"
     assert "OBX[2]-3" not in rest
+
+
+ORDERED = "ORC|{0}|100^X|{1}"
+SERVICE = "OBR|1|100^X|{0}|GLU^Glucose^L"
+
+
+def test_an_order_and_its_result_meet_by_the_placers_number() -> None:
+    announced = converted("MDM^T02", PERSON, ORDERED.format("NW", ""), SERVICE.format(""), "TXA|1|DS|TX|||||||||D1^X", "OBX|1|TX|||a")
+    result = converted("ORU^R01", PERSON, ORDERED.format("RE", "200^Y"), SERVICE.format("200^Y"), "OBX|1|NM|GLU^Glucose^L||5||||||F")
+    (order,), (report,) = of(announced, "ServiceRequest"), of(result, "DiagnosticReport")
+    assert report["basedOn"] == [{"reference": f"ServiceRequest/{order['id']}"}]
+
+
+def test_orders_with_one_number_in_one_message_are_told_apart_by_their_service() -> None:
+    result = converted("ORU^R01", PERSON, "OBR|1|100^X||GLU^Glucose^L", "OBR|2|100^X||NA^Sodium^L")
+    again = converted("ORU^R01", PERSON, "OBR|1|100^X||GLU^Glucose^L", "OBR|2|100^X||NA^Sodium^L")
+    orders = [one["id"] for one in of(result, "ServiceRequest")]
+    assert len(set(orders)) == 2
+    assert [one["id"] for one in of(again, "ServiceRequest")] == orders

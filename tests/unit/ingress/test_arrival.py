@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from penstock.errors import MEANINGS, Problem
 from penstock.inbox import digest
 from penstock.ingress import MLLP, Interface
-from penstock.ingress.arrival import MOST_KEYS, Arrived, arrive, outcome
+from penstock.ingress.arrival import MOST_KEYS, Arrived, Sender, arrive, outcome
 from tests.ingress_door import adt
 
 NOW = datetime(2025, 4, 13, tzinfo=UTC)
 
 
 def arrived(data: bytes, interface: Interface = MLLP, **more: Any) -> Arrived:
-    return arrive(data, interface, peer="192.0.2.1", now=NOW, trace_id="0" * 32, **more)
+    return arrive(data, interface, sender=Sender("192.0.2.1"), now=NOW, trace_id="0" * 32, **more)
 
 
 def test_an_arrival_says_who_sent_what_and_when() -> None:

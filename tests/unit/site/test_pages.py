@@ -14,7 +14,7 @@ from penstock.convert.api import structure_of
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import Header, Message, answer_code
 from penstock.ingress import Interface
-from penstock.ingress.arrival import arrive, outcome
+from penstock.ingress.arrival import Sender, arrive, outcome
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "docs" / "messages.md", ROOT / "docs" / "site.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
@@ -63,7 +63,7 @@ def test_the_fate_of_a_message_is_as_its_row_says(row: list[str]) -> None:
     (messages,) = [messages for beginning, messages in CASES.items() if row[0].startswith(beginning)]
     interface = Interface(name="mllp", facilities=frozenset({"B"}) if "sender" in row[0] else frozenset())
     for message in messages:
-        found = arrive(message, interface, peer="host", now=datetime(2026, 1, 1, tzinfo=UTC), trace_id="0" * 32, check=_check)
+        found = arrive(message, interface, sender=Sender("host"), now=datetime(2026, 1, 1, tzinfo=UTC), trace_id="0" * 32, check=_check)
         problem = found.arrival.problem
         answer = answer_code(found.header.accept_ack, found.header.application_ack, outcome(problem, interface))
         told = f"`{problem.code}`{f' at {problem.at}' if problem.at else ''}" if problem else ""

@@ -15,6 +15,7 @@ from penstock.api.fhir.subject import fhir_reply
 from penstock.api.fhir.transaction import transaction
 from penstock.api.negotiate import preference
 from penstock.api.parts import Parts
+from penstock.api.passage import refused
 from penstock.api.problems import render
 from penstock.api.reply import Reply
 from penstock.api.request import Request
@@ -39,8 +40,10 @@ async def _done(parts: Parts, request: Request, given: Resource) -> Reply:
     found = list(entries(given, request.base + "/fhir"))
     kind = given.get("type")
     if kind == "batch":
-        answers = await _batch(request, _independent(found))
+        request.door = "fhir:batch"
+        answers = await _batch(parts, request, _independent(found))
     elif kind == "transaction":
+        request.door = "fhir:transaction"
         problems = [each for each in found if isinstance(each, Problem)]
         if problems:
             raise Problems(problems)
@@ -67,12 +70,13 @@ def _refers(entry: Entry, names: Mapping[str, str]) -> bool:
         return True
 
 
-async def _batch(request: Request, found: Sequence[Entry | Problem]) -> list[bytes]:
+async def _batch(parts: Parts, request: Request, found: Sequence[Entry | Problem]) -> list[bytes]:
     """Each entry is a request of its own, through the same door."""
     answers: dict[int, Reply] = {}
     todo: list[Entry] = []
     for number, entry in enumerate(found):
         if isinstance(entry, Problem):
+            parts.note(refused(request, entry))
             answers[number] = render(entry, fhir=True)
         else:
             todo.append(entry)

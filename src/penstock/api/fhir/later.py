@@ -33,7 +33,7 @@ Work = Callable[[], Awaitable[Reply]]
 class Later:
     """The tasks of one process. ``refuse`` makes the answer that an error is."""
 
-    def __init__(self, refuse: Callable[[Exception, str], Reply]) -> None:
+    def __init__(self, refuse: Callable[[Exception, Request], Reply]) -> None:
         self._refuse = refuse
         self._tasks: dict[uuid.UUID, asyncio.Task[None]] = {}
 
@@ -60,7 +60,7 @@ class Later:
             async with parts.database.transaction() as tx:
                 await tx.execute(_SQL["end"], id_, reply.status, reply.body)
         except Exception as error:  # it will be found lost
-            self._refuse(error, request.trace_id)
+            self._refuse(error, request)
         finally:
             beats.cancel()
             del self._tasks[id_]
@@ -72,7 +72,7 @@ class Later:
                 await parts.settle()
                 return reply
         except Exception as error:
-            return self._refuse(error, request.trace_id)
+            return self._refuse(error, request)
 
     def cancel(self, id_: uuid.UUID) -> None:
         """Give up one task, if it is one of this process."""

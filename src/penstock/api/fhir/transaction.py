@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import cast
 
 from penstock.api.conditions import if_match, is_new_only
@@ -22,9 +23,10 @@ from penstock.api.fhir.links import names_of, relink
 from penstock.api.fhir.write import cause, concealed, require_version, written
 from penstock.api.operations import OPERATIONS
 from penstock.api.parts import Parts
+from penstock.api.passage import unchanged
 from penstock.api.reply import Reply
 from penstock.api.request import Request
-from penstock.db import Database, Tx
+from penstock.db import Database, Tx, after_commit
 from penstock.errors import Problem, Problems
 from penstock.formats.fhir.patch import of_resource
 from penstock.store import Change, Written
@@ -106,7 +108,8 @@ class _Attempt:
             else:
                 todo.append((entry, await self._change(entry, identity, links)))
         _refuse_overlaps(todo)
-        answers |= await self._write(todo)
+        if writes:
+            answers |= await self._write(todo)
         for entry in entries:
             if not entry.writes:
                 answers[entry.number] = await self._read(entry)
@@ -154,7 +157,7 @@ class _Attempt:
     async def _write(self, todo: Sequence[tuple[Entry, Change]]) -> dict[int, Reply]:
         """Write everything in one call; the answers by entry, or all that went wrong."""
         changes = [change for _, change in todo]
-        outcomes = await self.parts.store.write(self.tx, self.request.access, changes, cause(self.request))
+        outcomes = await self.parts.store.write(self.tx, self.request.access, changes, cause(self.request, *changes))
         answers: dict[int, Reply] = {}
         problems: list[Problem] = []
         for (entry, change), outcome in zip(todo, outcomes, strict=True):
@@ -169,6 +172,8 @@ class _Attempt:
                 problems.append(Problem("conflict", "somebody else made this resource at the same moment", at=entry.at))
         if problems:
             raise Problems(problems)
+        if not any(isinstance(each, Written) and each.op != "same" for each in outcomes):
+            after_commit(self.tx, partial(self.parts.note, unchanged(self.request)))
         return answers
 
     async def _read(self, entry: Entry) -> Reply:

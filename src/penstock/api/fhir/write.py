@@ -13,6 +13,7 @@ from penstock.api.fhir.subject import FORM, fhir_reply, id_of, type_of
 from penstock.api.fhir.subscription import require_readable
 from penstock.api.negotiate import preference
 from penstock.api.parts import Parts
+from penstock.api.passage import rule_of, unchanged, way_of
 from penstock.api.reply import Header, Reply
 from penstock.api.request import Request
 from penstock.db import Tx
@@ -71,6 +72,7 @@ async def _delete(parts: Parts, request: Request, change: Change) -> Reply:
         return written(request, await write_one(parts, request, conditions(parts, request, change)))
     except Problem as problem:
         if problem.code == "not-found":  # http.html#delete: also where the resource does not exist at all
+            parts.note(unchanged(request))
             return gone(request)
         raise
 
@@ -85,7 +87,7 @@ async def _delete_all(parts: Parts, request: Request, change: Change) -> None:
         if len(found) > most:
             raise Problem("multiple-matches", "the condition finds more resources than one delete may delete", at="http.query")
         deletes = [Change("delete", change.type, id_) for id_ in found]
-        outcomes = await parts.store.write(tx, request.access, deletes, cause(request))
+        outcomes = await parts.store.write(tx, request.access, deletes, cause(request, change))
         if problems := [each for each in outcomes if isinstance(each, Problem)]:
             raise Problems(problems)
 
@@ -93,13 +95,20 @@ async def _delete_all(parts: Parts, request: Request, change: Change) -> None:
 async def write_one(parts: Parts, request: Request, change: Change) -> Written:
     """Write with the group commit; what must be looked at or concealed first is written in a transaction of its own."""
     if not _needs_care(parts, change):
-        return await parts.writer.submit(request.access, change, cause(request))
+        return noted(parts, request, await parts.writer.submit(request.access, change, cause(request, change)))
     await parts.store.ensure(parts.database, [change.type])
     async with parts.database.transaction() as tx:
         hidden = await concealed(parts, tx, request, change)
-        (outcome,) = await parts.store.write(tx, request.access, [hidden], cause(request))
+        (outcome,) = await parts.store.write(tx, request.access, [hidden], cause(request, hidden))
         if isinstance(outcome, Problem):
             raise outcome
+    return noted(parts, request, outcome)
+
+
+def noted(parts: Parts, request: Request, outcome: Written) -> Written:
+    """``outcome``; that nothing was to be changed leaves no version and no event, and is noted."""
+    if outcome.op == "same":
+        parts.note(unchanged(request))
     return outcome
 
 
@@ -133,9 +142,10 @@ async def _update_of(parts: Parts, tx: Tx, request: Request, change: Change) -> 
     return replace(change, verb="update", id=id_, criteria=None, edit=None, resource=change.edit(stored.resource()))
 
 
-def cause(request: Request) -> Cause:
-    """Why this request writes."""
-    return Cause(request.trace_id, None, request.access.client, request.now)
+def cause(request: Request, *changes: Change) -> Cause:
+    """Why this request writes ``changes``, and by which rights."""
+    rules = dict.fromkeys(rule_of(request, each.verb, each.type) for each in changes)
+    return Cause(request.trace_id, None, request.access.client, request.now, way_of(request, " ".join(rules)))
 
 
 def written(request: Request, outcome: Written, *, returns: str = "representation") -> Reply:

@@ -41,7 +41,8 @@ async def _document(parts: Parts, request: Request, call: Call) -> Reply:
     if not persist:
         return answer(request, document)
     require(document)
-    written = await parts.writer.submit(request.access, Change("create", "Bundle", resource=document), cause(request))
+    change = Change("create", "Bundle", resource=document)
+    written = await parts.writer.submit(request.access, change, cause(request, change))
     location = f"{request.base}/fhir/Bundle/{written.id}/_history/{written.ver}"
     return answer(request, json.decode(written.body), status=201, headers=((b"location", location.encode()),))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.api.fhir.read import present
-from penstock.api.fhir.write import cause
+from penstock.api.fhir.write import cause, noted
 from penstock.api.operations.call import Call, answer_parameters
 from penstock.api.operations.operation import HL7, Operation, Parameter
 from penstock.api.parts import Parts
@@ -51,7 +51,8 @@ async def _edit(parts: Parts, request: Request, call: Call, change: Any) -> Repl
         return changed
 
     assert call.type and call.id
-    outcome = await parts.writer.submit(request.access, Change("patch", call.type, call.id, edit=edit), cause(request))
+    patch = Change("patch", call.type, call.id, edit=edit)
+    outcome = noted(parts, request, await parts.writer.submit(request.access, patch, cause(request, patch)))
     return answer_parameters(request, ("return", "Meta", json.decode(outcome.body)["meta"]))
 
 

@@ -38,7 +38,8 @@ class Teller:
         place = refused.place
         where = {"file": str(self._files[place.file]), "line": place.line, "entry": place.entry}
         if self._file is not None:
-            self._file.write(msgspec.json.encode(where | {"code": refused.code, "text": refused.text, "at": refused.at}) + b"\n")
+            why = {"code": refused.code, "text": refused.text, "at": refused.at, "trace_id": refused.trace_id}
+            self._file.write(msgspec.json.encode(where | why) + b"\n")
         self._told += 1
         if self._told <= _SHOWN:
             line = f" line {place.line}" if place.line else ""

@@ -8,12 +8,15 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import uvloop
 
 from penstock import log
 from penstock.api.fhir.links import conditional_references, relink
+from penstock.audit.unwritten import Few, Unwritten, record
+from penstock.audit.way import FHIR, Way, encode, microseconds
 from penstock.auth.access import SYSTEM
 from penstock.clock import Clock, SystemClock
 from penstock.db import Database, connect
@@ -26,6 +29,7 @@ from penstock.workbench.load.unpack import Resource, unpack
 
 #: Who caused the versions, as their events say.
 CLIENT = "penstock-load"
+_DOOR = "load"
 _REMEMBERED = 50_000
 #: What a batch without conditional references does not hold.
 _CONDITIONAL = re.compile(rb'"reference"\s*:\s*"[A-Za-z]+(\?|\\)')
@@ -40,12 +44,14 @@ class Place(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What was not loaded, and why."""
+    """What was not loaded, and why; ``trace_id`` is where a trace tells of it."""
 
     place: Place
     code: str
     text: str
     at: str
+    type: str = ""
+    trace_id: str = ""
 
 
 class Done(NamedTuple):
@@ -56,12 +62,13 @@ class Done(NamedTuple):
 
 
 class Worker:
-    """``found`` are the conditional references that were looked up."""
+    """``most`` records of what wrote nothing are kept. ``found`` are the conditional references that were looked up."""
 
-    def __init__(self, database: Database, store: Store, clock: Clock) -> None:
+    def __init__(self, database: Database, store: Store, clock: Clock, *, most: int) -> None:
         self._database = database
         self._store = store
         self._clock = clock
+        self._most = most
         self._found: dict[str, str] = {}
 
     async def close(self) -> None:
@@ -69,7 +76,8 @@ class Worker:
         await self._database.close()
 
     async def load(self, batch: Sequence[Piece]) -> Done:
-        """Write what is good in a batch, and tell what is not."""
+        """Write what is good in a batch, and tell what is not. A batch is one trace."""
+        trace_id, began = uuid.uuid4().hex, self._clock.now()
         refused: list[Refused] = []
         good: list[tuple[Place, Resource]] = []
         for piece in batch:
@@ -83,16 +91,29 @@ class Worker:
             good = await self._resolved(good, refused)
         await self._store.ensure(self._database, {resource["resourceType"] for _, resource in good})
         counts: Counter[tuple[str, str]] = Counter()
-        for (place, resource), outcome in zip(good, await self._written([resource for _, resource in good]), strict=True):
+        for (place, resource), outcome in zip(good, await self._written([each for _, each in good], trace_id, began), strict=True):
             if isinstance(outcome, Written):
                 counts[resource["resourceType"], outcome.op] += 1
             else:
-                refused.append(_refused(place, outcome))
-        return Done(counts, refused)
+                refused.append(_refused(place, outcome, resource["resourceType"]))
+        await self._note(refused, trace_id, began)
+        return Done(counts, [each._replace(trace_id=trace_id) for each in refused])
 
-    async def _written(self, resources: Sequence[Resource]) -> Sequence[Written | Problem]:
+    async def _note(self, refused: Sequence[Refused], trace_id: str, began: datetime) -> None:
+        """Keep what wrote nothing where a trace finds it."""
+        few, way = Few(), encode(Way(_DOOR, "", "", FHIR, microseconds(began), 0))
+        for each in refused:
+            few.add(Unwritten(began, trace_id, way, CLIENT, each.type, "validated", each.code, each.text, each.at))
+        if refused:
+            async with self._database.transaction() as tx:
+                await record(tx, few.records(), most=self._most)
+
+    async def _written(self, resources: Sequence[Resource], trace_id: str, began: datetime) -> Sequence[Written | Problem]:
         """By COPY; when somebody else stored one of them at the same moment, the usual way."""
-        cause = Cause(uuid.uuid4().hex, None, CLIENT, self._clock.now())
+        now = self._clock.now()
+        validated = microseconds(now) - microseconds(began)
+        way = encode(Way(_DOOR, "", SYSTEM.granted("update", "*"), FHIR, microseconds(began), 0, validated))
+        cause = Cause(trace_id, None, CLIENT, now, way)
         items = [Item(SYSTEM, Change("update", each["resourceType"], each["id"], each), cause) for each in resources]
         try:
             async with self._database.transaction() as tx:
@@ -126,8 +147,8 @@ class Worker:
         return self._found[reference]
 
 
-def _refused(place: Place, problem: Problem) -> Refused:
-    return Refused(place, problem.code, problem.text, problem.at)
+def _refused(place: Place, problem: Problem, type: str = "") -> Refused:
+    return Refused(place, problem.code, problem.text, problem.at, type)
 
 
 # What follows runs in a worker process: one Worker, made when the process begins.
@@ -146,8 +167,8 @@ def begin(begun: Begun) -> None:
 
 
 async def _opened(begun: Begun) -> Worker:
-    database, clock = await connect(begun.url, size=3, timeout_s=600), SystemClock()
-    return Worker(database, await open_store(begun.settings(), database, clock), clock)
+    database, clock, settings = await connect(begun.url, size=3, timeout_s=600), SystemClock(), begun.settings()
+    return Worker(database, await open_store(settings, database, clock), clock, most=settings.unwritten_most)
 
 
 def work(batch: Sequence[Piece]) -> Done:
