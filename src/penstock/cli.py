@@ -264,6 +264,24 @@ def trace(
 
 
 @app.command()
+def transactions(
+    fields: Annotated[list[str] | None, typer.Argument(help="FIELD=VALUE: source_system, message_id, outcome, stage, since, …")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show the transaction log, newest first: the hops of everything that came in, by any of their fields."""
+    from penstock.client import Client
+    from penstock.workbench.trace import log_lines
+
+    pairs = [field.partition("=") for field in fields or ()]
+    if not all(equals for _, equals, _ in pairs):
+        raise typer.BadParameter("say FIELD=VALUE")
+    client = Client.of(read_settings(data=data), "admin/trace.r")
+    found = client.get("/admin/v1/transactions", **{name: value for name, _, value in pairs})
+    print(_json(found) if as_json else "\n".join(log_lines(found)))
+
+
+@app.command()
 def replay(
     ids: Annotated[list[int] | None, typer.Argument(help="Inbox ids of messages to be processed again.")] = None,
     state: Annotated[str | None, typer.Option(help="All messages in a state, such as quarantined.")] = None,
@@ -290,7 +308,9 @@ def dead_list(data: Data = None, as_json: Json = False) -> None:
         print(_json(found))
     else:
         for entry in found:
-            print(f"{entry['subscription']} {entry['seq']} attempts={entry['attempts']} {entry['reason'] or ''}".rstrip())
+            said = f"{entry['subscription']} {entry['seq']} attempts={entry['attempts']} {entry['reason'] or ''}".rstrip()
+            whose = " ".join(f"{name}={value}" for name, value in entry["identity"].items())
+            print(f"{said} | hop={entry['hop']} | {whose} | {entry['rule']}")
 
 
 @dead.command("retry")

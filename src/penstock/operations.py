@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from penstock.audit import lineage, trace
-from penstock.audit.hop import Hop, version_of
+from penstock.audit import failure, lineage, trace, transactions
+from penstock.audit.hop import US, Hop, version_of
+from penstock.audit.transactions import Window
 from penstock.audit.way import FHIR, Way, encode, microseconds
 from penstock.auth.access import SYSTEM, Access
 from penstock.clock import Clock
@@ -23,10 +24,15 @@ from penstock.delivery.registry import REPORTER
 from penstock.delivery.secrets import take_secrets
 from penstock.errors import Problem
 from penstock.events import Event, Horizon
+from penstock.events.cloudevents import SCHEMA_VERSION
+from penstock.events.log import find as find_events
 from penstock.formats.fhir import json
 from penstock.store import Cause, Change, Store
 
 Resource = dict[str, Any]
+
+#: What a subscriber of a kind is told in, where it is not FHIR.
+_SCHEMAS = {"webhook": f"CloudEvents {SCHEMA_VERSION}"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,11 @@ class Operator:
         async with self.database.transaction(readonly=True) as tx:
             return [hop._asdict() for hop in await trace.find(tx, key, _deliveries)]
 
+    async def transactions(self, asked: Mapping[str, str], window: Window, cursor: str) -> dict[str, Any]:
+        """A page of the transaction log: the hops that agree with what is asked, newest first."""
+        async with self.database.transaction(readonly=True) as tx:
+            return (await transactions.find(tx, asked, window, cursor, _deliveries))._asdict()
+
     async def lineage(self, type_: str, id_: str, ver: int | None) -> dict[str, Any]:
         """Which rule made which element of a resource version (None: the newest) from which field of which message."""
         async with self.database.transaction(readonly=True) as tx:
@@ -53,9 +64,11 @@ class Operator:
         return {"resource": f"{type_}/{id_}", "elements": [origin._asdict() for origin in origins]}
 
     async def dead(self, limit: int) -> list[dict[str, Any]]:
-        """Deliveries that were given up."""
+        """Deliveries that were given up, each with the hop, the identities and the rule of its failure."""
         async with self.database.transaction(readonly=True) as tx:
-            return await dead.entries(tx, state="dead", limit=limit)
+            entries = await dead.entries(tx, state="dead", limit=limit)
+            known = {event.seq: event for event in await find_events(tx, [entry["seq"] for entry in entries])}
+        return [entry | failure.of_delivery(entry, known.get(entry["seq"])) for entry in entries]
 
     async def retry_dead(self, access: Access, subscription: str, seqs: Sequence[int] | None) -> dict[str, int]:
         """Send dead letters of a subscription again (None: all of them)."""
@@ -120,7 +133,11 @@ async def _deliveries(tx: Tx, events: Sequence[Event]) -> Iterable[Hop]:
 
 
 def _delivery(event: Event, entry: Mapping[str, Any]) -> Hop:
-    details = {name: entry[name] for name in ("attempts", "reason") if entry.get(name)}
-    at = entry.get("settled_at") or entry["due_at"]
-    what = f"{version_of(event)} to {entry['subscription']}"
-    return Hop(at, event.trace_id, "delivered", what, entry["state"], details, message_id=str(event.id))
+    details = {name: entry[name] for name in ("attempts", "reason", "history", "replay") if entry.get(name)}
+    settled, due = entry.get("settled_at"), entry["due_at"]
+    if settled is None and entry["next_at"] > due:
+        details["next_attempt"] = entry["next_at"].isoformat()
+    ms = round((settled - due).total_seconds() * 1000, 3) if settled else None
+    target, rules = entry["subscription"], (entry["criteria"],) if entry["criteria"] else ()
+    hop = Hop(settled or due, event.trace_id, "delivered", f"{version_of(event)} to {target}", entry["state"], details, ms, US, target)
+    return hop._replace(message_id=str(event.id), schema_version=_SCHEMAS.get(entry["kind"], FHIR), transformation_rules=rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,3 +219,98 @@ def test_what_was_refused_is_there_after_a_stop_and_a_flood_is_counted_and_not_k
     kept = [hops[-1]["details"] for hops in known if hops]
     assert 5 <= len(kept) < 60
     assert len(kept) + sum(each.get("more", 0) for each in kept) == 80
+
+
+SEVEN = ("source_system", "target_system", "message_id", "correlation_id", "schema_version", "transformation_rules", "outcome")
+
+
+def logged(client: httpx.Client, **asked: str) -> list[Hop]:
+    """Every entry of the transaction log that agrees, page by page."""
+    found, cursor = [], ""
+    while cursor is not None:
+        page = client.get("/admin/v1/transactions", params=asked | {"cursor": cursor}).json()
+        found, cursor = found + page["entries"], page["next"]
+    return found
+
+
+@pytest.mark.req("AU-08")
+def test_the_transaction_log_has_its_seven_fields_for_each_hop_and_is_asked_by_any(program: Program, client: httpx.Client) -> None:
+    sent = SAMPLES["02_admission_northgate.hl7"]
+    program.send(sent)
+    refused = client.post("/fhir/Patient", json=WRONG).headers["x-trace-id"]
+    traced(client, refused), traced(client, "DEMO-0002", until="delivered")
+    log = logged(client)
+    assert all(set(SEVEN) <= set(entry) for entry in log)
+    mine = [entry for entry in log if entry["correlation_id"] == logged(client, message_id="DEMO-0002")[0]["correlation_id"]]
+    assert stages(mine[::-1]) == OF_MESSAGES
+    for entry in mine + [entry for entry in log if entry["correlation_id"] == refused]:
+        assert all(entry[name] for name in SEVEN[:5]) and entry["outcome"], entry
+    by_stage = {entry["stage"]: entry for entry in mine}
+    assert {name: by_stage["mapped"][name] for name in SEVEN[:3]} == {
+        "source_system": "WARD_SYSTEM|NORTHGATE", "target_system": "penstock", "message_id": "DEMO-0002",
+    }  # fmt: skip
+    assert (by_stage["received"]["schema_version"], by_stage["delivered"]["target_system"]) == ("HL7 2.5.1", "site/ward")
+    assert by_stage["mapped"]["transformation_rules"][0].startswith("plan:") and len(by_stage["mapped"]["transformation_rules"]) > 5
+    for name in SEVEN:
+        for entry in (by_stage["mapped"], by_stage["delivered"]):
+            value = (entry[name] or [""])[-1] if isinstance(entry[name], list) else entry[name]
+            answer = logged(client, **{name: value}) if value else []
+            assert entry in answer or not value, (name, value)
+            assert all(value == each[name] or value in each[name] for each in answer)
+    assert logged(client, source_system="NOBODY") == []
+    assert [each["outcome"] for each in logged(client, stage="refused", correlation_id=refused)] == ["code-invalid"]
+    assert "source_system=WARD_SYSTEM|NORTHGATE" in program.cli("transactions", "message_id=DEMO-0002", "stage=mapped").stdout
+
+
+@pytest.mark.req("V2-09")
+def test_one_message_shows_parse_validate_map_and_publish_with_their_times_and_rules(program: Program, client: httpx.Client) -> None:
+    program.send(SAMPLES["04_lab_critical_potassium.hl7"])
+    hops = traced(client, "DEMO-0004", until="delivered")
+    by_stage = {hop["stage"]: hop for hop in hops}
+    assert all(by_stage[stage]["ms"] > 0 for stage in ("parsed", "mapped", "validated", "stored"))
+    assert by_stage["published"]["at"] >= by_stage["stored"]["at"] >= by_stage["mapped"]["at"] >= by_stage["parsed"]["at"]
+    assert by_stage["parsed"]["transformation_rules"] == ["structure:ORU_R01"]
+    rules = by_stage["mapped"]["transformation_rules"]
+    (observation,) = [hop["what"] for hop in hops if hop["stage"] == "published" and hop["what"].startswith("Observation/")][:1]
+    origin = client.get(f"/admin/v1/lineage/{observation.replace('/_history', '')}").json()["elements"]
+    assert {element["rule"] for element in origin} <= set(rules) and rules[0] == f"plan:{origin[0]['plan']}"
+    assert by_stage["validated"]["transformation_rules"] == ["R4 structure and invariants"]
+    assert by_stage["published"]["transformation_rules"] == ["penstock.resource.created"]
+
+
+@pytest.mark.req("AU-13")
+def test_the_hash_at_the_door_is_that_of_the_archive_and_each_attempt_is_kept(program: Program, client: httpx.Client, hook: Hook) -> None:
+    sent = SAMPLES["05_unknown_code.hl7"]
+    hook.status = 503
+    try:
+        program.send(sent)
+        hops = eventually(lambda: [hop for hop in traced(client, "DEMO-0005") if len(hop["details"].get("history", ())) > 1])
+    finally:
+        hook.status = 200
+    assert {attempt["reason"] for hop in hops for attempt in hop["details"]["history"]} == {"the endpoint answered with status 503"}
+    (delivered, *_) = eventually(lambda: [hop for hop in traced(client, "DEMO-0005") if hop["outcome"] == "delivered"])
+    assert delivered["details"]["attempts"] == len(delivered["details"]["history"]) + 1
+    received = traced(client, "DEMO-0005")[0]
+    archived = client.get(f"/admin/v1/inbox/{received['details']['inbox_id']}/raw").content
+    assert received["details"]["payload_hash"] == "sha256:" + hashlib.sha256(archived).hexdigest() and archived == sent
+
+
+@pytest.mark.req("AU-10")
+def test_each_dead_letter_shows_hop_identity_and_rule(start: Start, tmp_path: Path) -> None:
+    hook = Hook(status=400).open()
+    try:
+        program = start("--site", str(make_site(tmp_path / "site", mode="single", ward=hook.port)), **QUICK)
+        with program.client() as client:
+            trace_id = client.post("/fhir/Patient", json=PATIENT).headers["x-trace-id"]
+            program.send(SAMPLES["08_broken.hl7"])
+            (letter,) = eventually(lambda: client.get("/admin/v1/dead").json())
+            (message,) = client.get("/admin/v1/inbox").json()
+        listed = program.cli("dead", "list").stdout
+    finally:
+        hook.close()
+    assert letter["hop"] == "delivered" and "status 400" in letter["rule"]
+    assert (letter["identity"]["subscriber"], letter["identity"]["source"]) == ("site/ward", "test")
+    assert letter["identity"]["trace_id"] == trace_id
+    assert "hop=delivered" in listed and "subscriber=site/ward" in listed and letter["rule"] in listed
+    assert (message["hop"], message["identity"]["control_id"]) == ("mapped", "DEMO-0008")
+    assert message["rule"] == "not-supported: there is no map for this message type and trigger event (at MSH-9)"

@@ -15,6 +15,8 @@ from penstock.api.parts import Parts
 from penstock.api.problems import told
 from penstock.api.reply import Reply, json_reply
 from penstock.api.request import Request
+from penstock.audit import failure
+from penstock.audit.transactions import FIELDS, Window
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 
@@ -30,6 +32,16 @@ async def trace(parts: Parts, request: Request) -> Reply:
     if not 0 < len(key) <= 512:
         raise Problem("required", "say with q what to look for", at="http.q")
     return json_reply(await parts.operations.trace(key))
+
+
+async def transactions(parts: Parts, request: Request) -> Reply:
+    """``GET /admin/v1/transactions?{field}=…&since=&until=&cursor=``: the hops that agree with every field, newest first, page by page."""
+    given = _query(request, *FIELDS, "since", "until", "cursor")
+    asked = {name: given[name] for name in FIELDS if given.get(name)}
+    if any(len(value) > 512 for value in asked.values()):
+        raise Problem("value", "this is longer than any field of the log", at="http.query")
+    window = Window(_time(given, "since"), _time(given, "until"))
+    return json_reply(await parts.operations.transactions(asked, window, given.get("cursor", "")))
 
 
 async def lineage(parts: Parts, request: Request) -> Reply:
@@ -69,12 +81,17 @@ async def inbox_list(parts: Parts, request: Request) -> Reply:
     async with parts.database.transaction(readonly=True) as tx:
         ids = await inbox.preview(tx, state=state, interface=given.get("interface"), code=given.get("code"), limit=limit)
         rows = await inbox.rows(tx, ids)
-    return json_reply([row._asdict() for row in rows])
+    return json_reply([_told(row) for row in rows])
 
 
 async def inbox_one(parts: Parts, request: Request) -> Reply:
     """``GET /admin/v1/inbox/{inbox_id}``: what is known of a message, without its bytes."""
-    return json_reply((await _row(parts, request))._asdict())
+    return json_reply(_told(await _row(parts, request)))
+
+
+def _told(row: inbox.Row) -> dict[str, Any]:
+    """A message, and where, whose and by which rule it failed, if it did."""
+    return row._asdict() | failure.of_message(row)
 
 
 async def inbox_raw(parts: Parts, request: Request) -> Reply:

@@ -45,6 +45,9 @@ _SERVED: tuple[Route, ...] = (
     # operations
     Route("/metrics", ("GET", "HEAD"), "admin/metrics.r", metrics.metrics, "Counters for Prometheus"),
     Route("/admin/v1/trace", ("GET", "HEAD"), "admin/trace.r", admin.trace, "Every hop of a message, resource or event"),
+    Route(
+        "/admin/v1/transactions", ("GET", "HEAD"), "admin/trace.r", admin.transactions, "The transaction log: hops by any of their fields"
+    ),
     Route("/admin/v1/lineage/{type}/{id}", ("GET", "HEAD"), "admin/lineage.r", admin.lineage, "Where the elements of a resource came from"),
     Route("/admin/v1/lineage/{type}/{id}/{version}", ("GET", "HEAD"), "admin/lineage.r", admin.lineage, "The same of one version"),
     Route("/admin/v1/conservation", ("GET", "HEAD"), "admin/conservation.r", admin.conservation, "Where all accepted messages are"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from penstock import inbox
 from penstock.audit import lineage, unwritten
@@ -40,11 +41,23 @@ async def find(tx: Tx, key: str, deliveries: Deliveries) -> list[Hop]:
     more = {event.inbox_id for event in events if event.inbox_id} - {row.inbox_id for row in rows}
     rows += await inbox.rows(tx, sorted(more)[-MOST:])
     records = await lineage.of_messages(tx, [row.inbox_id for row in rows])
+    return await hops_of(tx, rows, records, events, await unwritten.of_traces(tx, sorted(trace_ids)), deliveries)
+
+
+async def hops_of(
+    tx: Tx,
+    rows: Sequence[inbox.Row],
+    records: Mapping[int, dict[str, Any]],
+    events: Sequence[Event],
+    nothing: Iterable[unwritten.Unwritten],
+    deliveries: Deliveries,
+) -> list[Hop]:
+    """The hops of messages with their lineage, of events, and of requests that wrote nothing; oldest first."""
     of_one = {row.inbox_id: list(of_message(row, records.get(row.inbox_id))) for row in rows}
     hops = [hop for each in of_one.values() for hop in each]
     stored_at = {inbox_id: hop.at for inbox_id, each in of_one.items() for hop in each if hop.stage == "stored"}
     hops += [*_requests(events), *(of_event(event, stored_at.get(event.inbox_id or 0)) for event in events)]
-    hops += [hop for record in await unwritten.of_traces(tx, sorted(trace_ids)) for hop in of_unwritten(record)]
+    hops += [hop for record in nothing for hop in of_unwritten(record)]
     hops += await deliveries(tx, events)
     return sorted(hops, key=lambda hop: hop.at)
 

@@ -158,6 +158,14 @@ async def of_traces(tx: Tx, trace_ids: Sequence[str], *, limit: int = 1000) -> l
     return [Unwritten(*row) for row in await tx.fetch(_SQL["of_traces"], list(trace_ids), limit)]
 
 
+async def newest(
+    tx: Tx, below: int, client: str | None, since: datetime | None, until: datetime | None, limit: int
+) -> list[tuple[int, Unwritten]]:
+    """(number, record), newest first: those with a number below, of a client (None: of any) and a span of time."""
+    rows = await tx.fetch(_SQL["newest"], below, client, since, until, limit)
+    return [(row[0], Unwritten(*tuple(row)[1:])) for row in rows]
+
+
 async def drop(tx: Tx, before: datetime) -> None:
     """Forget what is older."""
     await tx.execute(_SQL["drop"], before)

@@ -16,3 +16,8 @@ delete from unwritten where moment < $1
 select moment, trace_id, way, client, type, stage, code, text, at, problems, more from unwritten
 where hashtextextended(trace_id, 0) = any(array(select hashtextextended(t, 0) from unnest($1::text[]) t)) and trace_id = any($1)
 order by id limit $2
+
+-- name: newest
+select id, moment, trace_id, way, client, type, stage, code, text, at, problems, more from unwritten
+where id < $1 and ($2::text is null or client = $2) and ($3::timestamptz is null or moment >= $3) and ($4::timestamptz is null or moment < $4)
+order by id desc limit $5

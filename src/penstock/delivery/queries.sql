@@ -116,13 +116,13 @@ select coalesce(sum(due), 0)::bigint as due,
 from subscription
 
 -- name: log
-select s.id as subscription, d.replay, d.seq, d.key, d.reference, d.state, d.attempts, d.due_at, d.next_at, d.settled_at, d.reason, d.history
+select s.id as subscription, s.kind, s.spec ->> 'criteria' as criteria, d.replay, d.seq, d.key, d.reference, d.state, d.attempts, d.due_at, d.next_at, d.settled_at, d.reason, d.history
 from delivery d join subscription s on s.number = d.subscription
 where ($1::text is null or s.id = $1) and ($2::text is null or d.state = $2) and d.seq > $3
 order by d.seq, d.subscription, d.replay limit $4
 
 -- name: by_seq
-select s.id as subscription, d.replay, d.seq, d.key, d.reference, d.state, d.attempts, d.due_at, d.next_at, d.settled_at, d.reason, d.history
+select s.id as subscription, s.kind, s.spec ->> 'criteria' as criteria, d.replay, d.seq, d.key, d.reference, d.state, d.attempts, d.due_at, d.next_at, d.settled_at, d.reason, d.history
 from delivery d join subscription s on s.number = d.subscription
 where d.seq = any($1::bigint[]) and d.subscription in (select number from subscription)  -- every subscription: the key begins with it
 order by d.seq, d.subscription, d.replay

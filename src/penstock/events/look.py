@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from penstock.db import Tx, named_sql
@@ -27,6 +28,11 @@ async def of_traces(tx: Tx, trace_ids: Sequence[str], *, limit: int = 1000) -> l
 async def of_resource(tx: Tx, type_: str, id_: str, *, limit: int = 100) -> list[Event]:
     """The newest events about a resource, newest first."""
     return [Event(*row) for row in await tx.fetch(_SQL["of_resource"], type_, id_, limit)]
+
+
+async def newest(tx: Tx, below: int, source: str | None, since: datetime | None, until: datetime | None, limit: int) -> list[Event]:
+    """The newest events that no message caused, newest first: with a number below, of a source (None: of any) and a span of time."""
+    return [Event(*row) for row in await tx.fetch(_SQL["newest"], below, source, since, until, limit)]
 
 
 async def of_id(tx: Tx, id_: uuid.UUID) -> Event | None:

@@ -5,7 +5,7 @@ It knows nothing of what a message means. Verbs: ``accept`` (or ``Receiver.submi
 """
 
 from penstock.inbox.accept import accept
-from penstock.inbox.look import Count, Lane, Row, bodies, counts, find, outcome, rows, stopped_lanes
+from penstock.inbox.look import Count, Lane, Row, bodies, counts, find, newest, outcome, rows, stopped_lanes
 from penstock.inbox.message import Accepted, Arrival, Received, digest, lane_of
 from penstock.inbox.receiver import Receiver
 from penstock.inbox.repair import preview, release, replay
@@ -14,6 +14,6 @@ from penstock.inbox.work import bury, claim, done, mark, postpone
 
 __all__ = [
     "Accepted", "Arrival", "Count", "Lane", "Received", "Receiver", "Row",
-    "accept", "bodies", "bury", "claim", "counts", "digest", "done", "find", "lane_of", "mark", "outcome", "postpone", "preview", "release",
-    "replay", "rows", "stopped_lanes", "tend",
+    "accept", "bodies", "bury", "claim", "counts", "digest", "done", "find", "lane_of", "mark", "newest", "outcome", "postpone", "preview",
+    "release", "replay", "rows", "stopped_lanes", "tend",
 ]  # fmt: skip

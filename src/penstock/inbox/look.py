@@ -98,6 +98,11 @@ async def rows(tx: Tx, ids: Sequence[int]) -> list[Row]:
     return [row._replace(history=orjson.loads(str(row.history))) for row in found]
 
 
+async def newest(tx: Tx, below: int, source: str | None, since: datetime | None, until: datetime | None, limit: int) -> list[Row]:
+    """The newest messages, oldest of them first: with an id below, of a source (None: of any) and a span of time."""
+    return await rows(tx, [row["id"] for row in await tx.fetch(_SQL["newest"], below, source, since, until, limit)])
+
+
 async def outcome(tx: Tx, inbox_id: int) -> tuple[str, Problem | None]:
     """State of a message and the problem it has, for an acknowledgement after processing."""
     (row,) = await tx.fetch(_SQL["rows"], [inbox_id])

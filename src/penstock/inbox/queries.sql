@@ -189,6 +189,12 @@ select id, interface, source, control_id, type, trigger, lane, state, code, text
     done_at, trace_id, way, coalesce(stopped, ''), coalesce(history, '[]'), 'sha256:' || encode(hash, 'hex')
 from inbox where id = any($1::bigint[]) order by id;
 
+-- name: newest
+select id from inbox
+where id < $1 and ($2::text is null or source = $2)
+  and ($3::timestamptz is null or received_at >= $3) and ($4::timestamptz is null or received_at < $4)
+order by id desc limit $5;
+
 -- name: partitions
 select relname as name from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = 'inbox_body'::regclass and relname <> 'inbox_body_default' order by relname;

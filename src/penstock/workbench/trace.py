@@ -8,6 +8,10 @@ from typing import Any
 
 #: So many of a list are shown on a line; all of them with --json.
 _SHOWN = 6
+#: What a line of the transaction log begins with.
+_LOG = (
+    "at", "source_system", "target_system", "message_id", "correlation_id", "schema_version", "transformation_rules", "outcome",
+)  # fmt: skip
 
 
 def trace_lines(hops: Sequence[dict[str, Any]]) -> list[str]:
@@ -16,6 +20,16 @@ def trace_lines(hops: Sequence[dict[str, Any]]) -> list[str]:
         return ["nothing is known by that name"]
     first = datetime.fromisoformat(hops[0]["at"])
     return [f"trace {', '.join(dict.fromkeys(hop['trace_id'] for hop in hops))}", *(_line(hop, first) for hop in hops)]
+
+
+def log_lines(page: dict[str, Any]) -> list[str]:
+    """A line for each entry of a page of the transaction log, its seven fields first; then how to go on."""
+    lines = [f"{_fields(entry)}  {entry['stage']} {entry['what']}" for entry in page["entries"]]
+    return [*lines, f"more: cursor={page['next']}"] if page["next"] else lines or ["nothing agrees with that"]
+
+
+def _fields(entry: dict[str, Any]) -> str:
+    return " ".join(f"{name}={_short(entry[name])}" for name in _LOG)
 
 
 def _line(hop: dict[str, Any], first: datetime) -> str:
