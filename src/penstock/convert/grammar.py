@@ -32,6 +32,8 @@ class Node:
     rows: list[Row] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
     number: int = 0
+    #: segments that begin a group where the usual ones are left out
+    also: frozenset[str] = frozenset()
     #: the groups around this node, outermost first, without the message itself
     groups: tuple[Node, ...] = field(init=False)
     numbers: tuple[int, ...] = ()
@@ -44,7 +46,7 @@ class Node:
         """The segments that an occurrence of this group may begin with: up to and with its first required member."""
         if not self.group:
             return {self.name}
-        names: set[str] = set()
+        names: set[str] = set(self.also)
         for child in self.children:
             names |= child.firsts()
             if child.least:
@@ -80,6 +82,7 @@ def tree(name: str, rows: Iterable[Row]) -> Node:
             known = Node(short, most == "*", int(least or 0), open_group, depth, kind == "begin")
             open_group.children.append(known)
         if kind == "begin":
+            known.also = frozenset(row.assign.split())
             open_group, last = known, ""
         else:
             known.rows.append(row)

@@ -348,7 +348,7 @@ class Run:
         text, leaf = self.leaf(raw, source)
         found = table.find(text) if text else None
         if found is None:
-            if text:
+            if text and not self.named_elsewhere(raw, table):
                 self.steward.append(Steward(leaf, table.source, text, table.name))
             return
         if found.system == table.source and found.code == text:
@@ -357,6 +357,12 @@ class Run:
         codings.append(coding_of(found))
         at = f"{path}coding[{len(codings) - 1}]."
         self.lineage.extend((me, at + name, rule, leaf) for name in codings[-1])
+
+    def named_elsewhere(self, raw: str, table: CodeTable) -> bool:
+        """Whether a coded value names a known system (its third component) that is not the one of this table."""
+        name = self.text(piece(raw, self.C, 3)).strip()
+        uri, known = self.codes.system(name, self.context.code_systems, self.facility) if name else ("", False)
+        return known and uri != table.source
 
     def vocabulary_coding(self, me: int, node: Resource, path: str, table: CodeTable, raw: str, source: str, rule: str) -> None:
         """A single Coding holds the standard code; `standardise` undoes what the data type map put over it."""

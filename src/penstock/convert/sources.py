@@ -120,6 +120,8 @@ def source(ref: Ref, here: Here) -> str:
     rest = ".".join(map(str, ref.numbers))
     if not here.segment:
         return f'f"{{src}}.{rest}"'
+    if ref.name == here.segment and ref.numbers[0] == here.own and len(ref.numbers) > 1:
+        return f'f"{{src}}.{rest.partition(".")[2]}"'
     if ref.name == here.segment:
         return f'f"{{sid}}-{rest}"'
     return f"run.other_source(at_segment, {ref.name!r}, {rest!r})"

@@ -108,3 +108,24 @@ def test_orders_with_one_number_in_one_message_are_told_apart_by_their_service()
     orders = [one["id"] for one in of(result, "ServiceRequest")]
     assert len(set(orders)) == 2
     assert [one["id"] for one in of(again, "ServiceRequest")] == orders
+
+
+def test_a_code_of_another_known_system_is_no_work_for_the_steward_of_a_table() -> None:
+    named = converted("ADT^A08", PERSON, "PV1|1|I" + "|" * 8 + "394802001^General medicine^SCT")
+    unknown = converted("ADT^A08", PERSON, "PV1|1|I" + "|" * 8 + "GM^General medicine")
+    assert [one.code for one in named.steward] == []
+    assert [one.code for one in unknown.steward] == ["GM"]
+
+
+def test_a_further_order_may_begin_without_orc() -> None:
+    result = converted("OML^O21", PERSON, "ORC|NW|1^X", "OBR|1|1^X||GLU^Glucose^L", "OBX|1|NM|W^W^L||1||||||F", "OBR|2|2^X||NA^Sodium^L")
+    assert [one["code"]["coding"][0]["code"] for one in of(result, "ServiceRequest")] == ["GLU", "NA"]
+
+
+def test_repeated_files_of_a_result_are_documents_that_it_is_derived_from() -> None:
+    file = "LAB^AP^PDF^Base64^JVBERi0="
+    result = converted("ORU^R01", PERSON, "OBR|1|1^X||GLU^Glucose^L", f"OBX|1|ED|R^Report^L||{file}~{file}||||||F")
+    (found,) = of(result, "Observation")
+    documents = {f"DocumentReference/{one['id']}" for one in of(result, "DocumentReference")}
+    assert {one["reference"] for one in found["derivedFrom"]} == documents
+    assert len(documents) == 2
