@@ -5,7 +5,7 @@ Search compiles a query to the same values (see ``search``); what both must agre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import inf
@@ -36,6 +36,7 @@ from penstock.store.keys import (
     unique_value,
     unit_hash,
 )
+from penstock.store.labels import Label, labels_of
 from penstock.store.layout import COLUMNS, UNIONS, Layout, holds_contacts, is_unique, layout
 from penstock.store.words import words_of
 
@@ -44,7 +45,7 @@ __all__ = ["LAYOUT", "UNDATED", "Row", "fold", "index_version", "limits", "micro
 Range = tuple[int, int, float, float]
 
 #: Raise it when the same resource would be laid out otherwise: what is stored is then indexed again.
-LAYOUT = 4
+LAYOUT = 5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -68,6 +69,7 @@ class Row(NamedTuple):
     ranges: list[Range]
     words: list[int]
     ix: int = 0
+    labels: Sequence[Label] = ()
 
 
 def index_version(parameters: Parameters, type: str) -> int:
@@ -100,7 +102,8 @@ def row_of(tenant: str, type: str, id: str, indexed: Indexed, ix: int = 0) -> Ro
     if indexed.composites:
         _composites(tenant, type, indexed, tokens, strings, ranges)
     words = words_of(tenant, type, indexed.narrative) if indexed.narrative else []
-    return Row(pat, hot, dlo, dhi, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix)
+    labels = labels_of(tenant, shape, has, indexed)
+    return Row(pat, hot, dlo, dhi, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix, labels)
 
 
 def local_references(indexed: Indexed) -> list[tuple[str, str, str]]:

@@ -18,6 +18,7 @@ from penstock.store.change import Announce, Cause, Change, Written
 from penstock.store.conditional import Condition, Made, condition_of, resolve
 from penstock.store.hashing import tenant_number
 from penstock.store.index import Index
+from penstock.store.labels import Label, in_use
 from penstock.store.read import Reader
 from penstock.store.reindex import Reindexer, states
 from penstock.store.reindex import State as IndexState
@@ -121,6 +122,15 @@ class Store(Reader):
         named = "*" if asked is None else ",".join(asked)
         page = await self._search.pages(tx, access, parsed, named) if parsed else Page([], 0, {}, tuple(rest), ())
         return page if asked is None else page._replace(used=(("_type", ",".join(asked)), *page.used))
+
+    async def labels(self, tx: Tx, access: Access, type: str | None) -> list[Label]:
+        """The profiles, tags and security labels on what ``access`` may find of a type (None: of every type)."""
+
+        async def seen(label: Label) -> bool:
+            found = await self.search(tx, access, label.type, ((label.param, label.value), ("_count", "1")))
+            return bool(found.entries)
+
+        return await in_use(tx, access.tenant, type, seen)
 
     async def write_items(self, tx: Tx, items: Sequence[Item]) -> list[Outcome]:
         """The same for changes on behalf of several, each for its own cause: what the Writer commits as one."""

@@ -16,6 +16,7 @@ from penstock.store.batch import State, Version
 from penstock.store.body import Bodies
 from penstock.store.change import Key
 from penstock.store.hashing import self_hash, tenant_number
+from penstock.store.labels import know
 from penstock.store.row import Row
 from penstock.store.statements import SQL, statement
 
@@ -124,6 +125,7 @@ async def _add_old(tx: Tx, bodies: Bodies, type: str, states: Sequence[State]) -
 
 async def add_side_rows(tx: Tx, rows: Sequence[tuple[int, Row]]) -> None:
     """What versions, by rid, are found by in the side tables."""
+    await know(tx, (label for _, row in rows for label in row.labels))
     idents = [(*each, rid) for rid, row in rows for each in row.ident]
     strings = [(*each, rid) for rid, row in rows for each in row.strings]
     ranges = [(*each, rid) for rid, row in rows for each in row.ranges]

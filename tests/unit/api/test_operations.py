@@ -16,6 +16,7 @@ from penstock.errors import Problem
 from penstock.formats.fhir.validate import check
 
 Resource = dict[str, Any]
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 TAG = {"system": "urn:tags", "code": "a"}
 LABEL = {"system": "urn:labels", "code": "R"}
 DECLARED = (
@@ -152,6 +153,47 @@ async def test_labels_are_sets_that_are_added_to_and_taken_from(client: httpx.As
     left = (await client.post("/fhir/Patient/m/$meta-delete", json=fewer)).json()["parameter"][0]["valueMeta"]
     assert "profile" not in left and left["tag"] == [LABEL] and left["security"] == [LABEL]
     assert (await client.get("/fhir/Patient/m")).json()["name"] == patient["name"], "only the labels changed"
+
+
+async def _labels(client: httpx.AsyncClient, where: str) -> Resource:
+    response = await client.get(f"/fhir{where}/$meta")
+    assert response.status_code == 200, response.text
+    found: Resource = response.json()["parameter"][0]["valueMeta"]
+    return found
+
+
+async def test_meta_of_a_type_and_of_everything_are_the_labels_in_use(client: httpx.AsyncClient, patient: Resource) -> None:
+    odd = {"system": "urn:odd,|$\\", "code": "a|b,c"}
+    profiles = ["urn:p|1.0", "urn:p", "http://example.org/a,b"]
+    labels = {"tag": [TAG, {"code": "bare"}, odd], "security": [LABEL], "profile": profiles}
+    await client.put("/fhir/Patient/m", json=patient | {"id": "m", "meta": labels})
+    await client.put("/fhir/Patient/n", json=patient | {"id": "n", "meta": {"tag": [TAG]}})
+    await client.put("/fhir/Organization/o", json={"resourceType": "Organization", "id": "o", "name": "x", "meta": {"tag": [LABEL]}})
+    of_type = await _labels(client, "/Patient")
+    assert sorted(of_type["tag"], key=str) == sorted([TAG, {"code": "bare"}, odd], key=str)
+    assert (of_type["security"], sorted(of_type["profile"])) == ([LABEL], sorted(profiles))
+    assert LABEL in (await _labels(client, ""))["tag"]
+    await client.put("/fhir/Patient/m", json=patient | {"id": "m"})
+    assert await _labels(client, "/Patient") == {"tag": [TAG]}, "what nobody has any more is not in use"
+    await client.delete("/fhir/Patient/n")
+    assert await _labels(client, "/Patient") == {"extension": [{"url": ABSENT, "valueCode": "not-applicable"}]}
+
+
+async def test_a_label_on_what_a_caller_may_not_see_is_not_told(
+    stranger: httpx.AsyncClient, token: Any, client: httpx.AsyncClient, patient: Resource
+) -> None:
+    await client.put("/fhir/Patient/m", json=patient | {"id": "m", "meta": {"tag": [TAG]}})
+    other = {"authorization": f"Bearer {token('system/Observation.rs')}"}
+    assert (await stranger.get("/fhir/Patient/$meta", headers=other)).status_code == 403
+    assert (await stranger.get("/fhir/$meta", headers=other)).status_code == 403
+
+
+async def test_more_labels_than_are_looked_at_are_refused(
+    client: httpx.AsyncClient, patient: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.store.labels.MOST", 2)
+    await client.put("/fhir/Patient/m", json=patient | {"id": "m", "meta": {"tag": [{"code": each} for each in "abc"]}})
+    assert (await client.get("/fhir/Patient/$meta")).status_code == 403
 
 
 async def test_labels_of_what_is_not_there_are_not_changed(client: httpx.AsyncClient, patient: Resource) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from penstock.api.fhir.read import present
@@ -14,8 +15,10 @@ from penstock.api.request import Request
 from penstock.formats.fhir import json
 from penstock.formats.fhir.validate import require
 from penstock.store import Change
+from penstock.store.labels import Label
 
 Meta = dict[str, Any]
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 #: The labels of a resource are sets; what makes two of them the same.
 _SETS: dict[str, Any] = {
     "profile": lambda url: url,
@@ -25,13 +28,24 @@ _SETS: dict[str, Any] = {
 
 
 async def _meta(parts: Parts, request: Request, call: Call) -> Reply:
-    assert call.type and call.id
     async with parts.database.connection() as tx:
+        if call.id is None or call.type is None:
+            labels = await parts.store.labels(tx, request.access, call.type)
+            return answer_parameters(request, ("return", "Meta", meta_of(labels)))
         if call.version is None:
             stored = await parts.store.read(tx, request.access, call.type, call.id)
         else:
             stored = await parts.store.vread(tx, request.access, call.type, call.id, call.version)
     return answer_parameters(request, ("return", "Meta", present(stored).resource()["meta"]))
+
+
+def meta_of(labels: Sequence[Label]) -> Meta:
+    """Labels as a Meta; one that holds nothing says so, for an element is never empty."""
+    found: Meta = {}
+    for label in labels:
+        coding = {"system": label.system, "code": label.code} if label.system else {"code": label.code}
+        found.setdefault(label.param[1:], []).append(label.code if label.param == "_profile" else coding)
+    return found or {"extension": [{"url": _ABSENT, "valueCode": "not-applicable"}]}
 
 
 async def _meta_add(parts: Parts, request: Request, call: Call) -> Reply:
@@ -77,15 +91,15 @@ def without(meta: Meta, given: Meta) -> Meta:
     return {name: value for name, value in found.items() if value != []}
 
 
-_RETURN = Parameter("return", "Meta", 1, use="out", text="The meta of the resource")
+_RETURN = Parameter("return", "Meta", 1, use="out", text="The meta of the resource, or the labels of all")
 _GIVEN = Parameter("meta", "Meta", 1, text="Profiles, tags and security labels; a label is its system and code")
 
 META = Operation(
     "meta",
     _meta,
     "fhir:read",
-    ("instance", "version"),
-    "The meta of a resource, or of one of its versions",
+    ("system", "type", "instance", "version"),
+    "The meta of a resource, or of one of its versions; the labels in use on a type, or on everything",
     parameters=(_RETURN,),
     canonical=HL7 + "Resource-meta",
 )
