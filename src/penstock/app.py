@@ -30,7 +30,7 @@ from penstock.auth.keys import open_keys
 from penstock.auth.secrets import made_secret
 from penstock.clock import Chance, Clock, SystemClock, system_chance
 from penstock.conformance import KINDS, Follower, Packages, Registry, notice
-from penstock.convert import Context, Plan, plan
+from penstock.convert import Context, Plan
 from penstock.convert.api import structure_of
 from penstock.db import Bell, Database, Tx, after_commit, connect, migrate
 from penstock.db.embedded import Embedded
@@ -48,6 +48,9 @@ from penstock.inbox import Accepted, Arrival, Received, Receiver
 from penstock.inbox.tend import drop_bodies
 from penstock.ingress import Ingested, Intake, Meters, Mllp, Settling, ingest
 from penstock.operations import Operator
+from penstock.releases import Follower as Maps
+from penstock.releases import InForce, Release, files_of
+from penstock.releases.operate import Releases
 from penstock.running import Running
 from penstock.settings import Settings
 from penstock.site import Channel, Site, load_site
@@ -76,7 +79,8 @@ class Core:
     url: str
     database: Database
     store: Store
-    plan: Plan
+    maps: Maps[Ways]
+    ways: InForce[Ways]
     clock: Clock
     chance: Chance
     inbox_bell: Bell
@@ -179,13 +183,16 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
     reindexer = store.reindexer(database)
     await reindexer.load()
     _role(stack, "reindex", reindexer.run)
-    return Core(
+    maps_bell = await stack.enter_async_context(Bell(database, "penstock_maps"))
+    maps = Maps(database, maps_bell, clock, _ways_of, settings.zone)
+    core = Core(
         settings=settings,
         site=site,
         url=url,
         database=database,
         store=store,
-        plan=plan(site.overlay),
+        maps=maps,
+        ways=await maps.start(files_of(settings.site)),
         clock=clock,
         chance=chance,
         inbox_bell=await stack.enter_async_context(Bell(database, "penstock_inbox")),
@@ -198,6 +205,8 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
         demands=demands,
         packages=Packages(database, store, registry, follower.look, follower.publish),
     )
+    _role(stack, "maps", maps.run)
+    return core
 
 
 async def _connected(stack: AsyncExitStack, url: str, size: int) -> Database:
@@ -255,10 +264,11 @@ async def _receiver(core: Core, stack: AsyncExitStack) -> _Ringing:
 
 def _intake(core: Core, receiver: _Ringing, channel: Channel) -> Intake:
     def check(header: Header, message: Message) -> Problem | None:
-        if f"{header.type}^{header.trigger}" in channel.filters:
+        way = core.ways.get(channel.name)
+        if way is None or f"{header.type}^{header.trigger}" in way.filters:
             return None
         try:
-            structure_of(message, core.plan)
+            structure_of(message, way.plan)
         except Problem as problem:
             return problem
         return None
@@ -281,8 +291,7 @@ async def _flow(core: Core, stack: AsyncExitStack) -> None:
     flow = Flow(
         database=await _connected(stack, core.url, 4),
         store=core.store,
-        plan=core.plan,
-        ways={channel.name: _ways(channel) for channel in core.site.channels},
+        ways=core.ways,
         clock=core.clock,
         chance=core.chance,
         inbox_bell=core.inbox_bell,
@@ -294,7 +303,12 @@ async def _flow(core: Core, stack: AsyncExitStack) -> None:
     _role(stack, "upkeep", partial(_upkeep, core))
 
 
-def _ways(channel: Channel) -> Ways:
+def _ways_of(release: Release) -> dict[str, Ways]:
+    """How the messages of each interface are converted under a release."""
+    return {channel.name: _ways(channel, release.plans[channel.name]) for channel in release.site.channels}
+
+
+def _ways(channel: Channel, plan: Plan) -> Ways:
     blank = Context(
         interface=channel.interface.name,
         zone=channel.zone,
@@ -306,7 +320,7 @@ def _ways(channel: Channel) -> Ways:
         return replace(blank, received_at=received.received_at)
 
     interface = channel.interface
-    return Ways(context=context, charset=interface.charset, fallback=interface.fallback, filters=channel.filters)
+    return Ways(plan=plan, context=context, charset=interface.charset, fallback=interface.fallback, filters=channel.filters)
 
 
 async def _upkeep(core: Core) -> None:
@@ -382,6 +396,7 @@ async def _door(core: Core, stack: AsyncExitStack) -> App:
         validator=core.validator,
         demands=core.demands,
         packages=core.packages,
+        maps=Releases(core.database, core.maps),
         settle=core.follower.settle,
         note=(await stack.enter_async_context(unwritten.Ledger(database, most=settings.unwritten_most))).note,
     )

@@ -49,6 +49,7 @@ Key = tuple[str, str]
 class Ways:
     """How the messages of one interface are converted. ``filters`` are triggers (``ADT^A60``) that are accepted and not stored."""
 
+    plan: Plan
     context: Callable[[Received], Context]
     charset: str | None = None
     fallback: str | None = None
@@ -78,7 +79,6 @@ class Flow:
         *,
         database: Database,
         store: Store,
-        plan: Plan,
         ways: Mapping[str, Ways],
         clock: Clock,
         chance: Chance,
@@ -87,7 +87,7 @@ class Flow:
         retry_s: float,
         attempts: int,
     ) -> None:
-        self._database, self._store, self._plan, self._ways = database, store, plan, ways
+        self._database, self._store, self._ways = database, store, ways
         self._clock, self._chance = clock, chance
         self._inbox_bell = inbox_bell
         self._batch, self._retry_s, self._attempts = batch, retry_s, attempts
@@ -190,7 +190,7 @@ class Flow:
             with self._stage("parsed", work):
                 message = parse(received.raw, charset=ways.charset, fallback=ways.fallback)
             with self._stage("mapped", work):
-                work.converted = convert(message, self._plan, ways.context(received))
+                work.converted = convert(message, ways.plan, ways.context(received))
         except Problem as problem:
             if problem.meaning.retry:
                 raise
@@ -274,7 +274,7 @@ class Flow:
         made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
         converted, inbox_id = work.converted, work.received.inbox_id
         return lineage.Record(
-            inbox_id, self._plan.version, work.converted_at, made, converted.remainder, converted.steward, converted.structure, work.passed
+            inbox_id, converted.version, work.converted_at, made, converted.remainder, converted.steward, converted.structure, work.passed
         )
 
 

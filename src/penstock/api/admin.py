@@ -109,7 +109,7 @@ async def inbox_replay(parts: Parts, request: Request) -> Reply:
 
     ``preview`` only says what it would do.
     """
-    body = await _body(request, ids=list, state=str, interface=str, code=str, since=str, until=str, preview=bool)
+    body = await members(request, ids=list, state=str, interface=str, code=str, since=str, until=str, preview=bool)
     ids, state = _numbers(body, "ids"), body.get("state")
     if not ids and state is None:
         raise Problem("required", "name the messages by ids, or by their state", at="ids")
@@ -134,7 +134,7 @@ async def lanes(parts: Parts, request: Request) -> Reply:
 
 async def lanes_release(parts: Parts, request: Request) -> Reply:
     """``POST /admin/v1/lanes/release`` with ``lanes``: let them go on."""
-    body = await _body(request, lanes=list)
+    body = await members(request, lanes=list)
     numbers = [int(each) for each in body.get("lanes", []) if isinstance(each, str) and _LANE.fullmatch(each)]
     if not numbers or len(numbers) != len(body["lanes"]) or any(abs(each) >= 2**63 for each in numbers):
         raise Problem("value", "lanes are named by the texts that the list of lanes shows", at="lanes")
@@ -151,13 +151,13 @@ async def dead(parts: Parts, request: Request) -> Reply:
 
 async def dead_retry(parts: Parts, request: Request) -> Reply:
     """``POST /admin/v1/dead/retry`` with the ``subscription`` and its ``seqs``, or ``all``"""
-    body = await _body(request, subscription=str, seqs=list, all=bool)
+    body = await members(request, subscription=str, seqs=list, all=bool)
     return json_reply(await parts.operations.retry_dead(request.access, _needed(body, "subscription"), _letters(body)))
 
 
 async def dead_discard(parts: Parts, request: Request) -> Reply:
     """``POST /admin/v1/dead/discard`` with the ``subscription``, its ``seqs`` or ``all``, and the ``reason``"""
-    body = await _body(request, subscription=str, seqs=list, all=bool, reason=str)
+    body = await members(request, subscription=str, seqs=list, all=bool, reason=str)
     subscription, reason = _needed(body, "subscription"), _needed(body, "reason")
     return json_reply(await parts.operations.discard_dead(subscription, _letters(body), reason))
 
@@ -167,7 +167,7 @@ async def deliveries_replay(parts: Parts, request: Request) -> Reply:
 
     ``preview`` (the default) only says what it would do.
     """
-    body = await _body(request, subscription=str, since=str, until=str, preview=bool)
+    body = await members(request, subscription=str, since=str, until=str, preview=bool)
     since, until = _time(body, "since"), _time(body, "until")
     if since is None or until is None or since >= until:
         raise Problem("required", "a window begins with since and ends with until", at="since")
@@ -194,9 +194,9 @@ def _query(request: Request, *known: str) -> dict[str, str]:
     return given
 
 
-async def _body(request: Request, **known: type) -> Mapping[str, Any]:
+async def members(request: Request, most: int = _BODY_LIMIT, /, **known: type) -> Mapping[str, Any]:
     """The JSON object in the body, with nothing but ``known`` members of these types."""
-    request.limit = min(request.limit, _BODY_LIMIT)
+    request.limit = min(request.limit, most)
     try:
         body = orjson.loads(await request.body())
     except orjson.JSONDecodeError:

@@ -90,6 +90,16 @@ class Packages(Protocol):
     def remove(self, name: str, version: str, /, *, force: bool) -> Awaitable[Json]: ...
 
 
+class Maps(Protocol):
+    """The releases of a site's maps: listed, applied, rolled back."""
+
+    def in_force(self) -> Awaitable[Json]: ...
+    def listed(self, limit: int, /) -> Awaitable[Any]: ...
+    def files(self, version: str, /) -> Awaitable[Json]: ...
+    def apply(self, access: Access, files: Mapping[str, str], reason: str, /, *, preview: bool) -> Awaitable[Json]: ...
+    def rollback(self, access: Access, version: str | None, reason: str, /) -> Awaitable[Json]: ...
+
+
 def unnoted(record: Unwritten) -> None:
     """Nobody wants to know."""
 
@@ -125,5 +135,6 @@ class Parts:
     validator: Validator = field(default_factory=lambda: Validator(Shelf()))
     demands: Demands = field(default_factory=lambda: Demands(Validator(Shelf())))
     packages: Packages | None = None
+    maps: Maps | None = None
     note: Note = unnoted
     settle: Callable[[], Awaitable[None]] = settled

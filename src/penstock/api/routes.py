@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.api import admin, feed, health, ingest, metrics, packages, tokens
+from penstock.api import admin, feed, health, ingest, maps, metrics, packages, tokens
 from penstock.api.describe import described
 from penstock.api.fhir import bundle, history, later, patch, read, search, write
 from penstock.api.operations import OPERATIONS, operation_routes
@@ -65,6 +65,11 @@ _SERVED: tuple[Route, ...] = (
     Route("/admin/v1/packages", ("POST",), "admin/packages.c", packages.added, "Load a package, or preview what it changes"),
     Route("/admin/v1/packages/{name}/{version}", ("GET", "HEAD"), "admin/packages.r", packages.shown, "One package and its definitions"),
     Route("/admin/v1/packages/{name}/{version}", ("DELETE",), "admin/packages.d", packages.removed, "Unload a package"),
+    Route("/admin/v1/maps", ("GET", "HEAD"), "admin/maps.r", maps.in_force, "The release of maps in force, by interface"),
+    Route("/admin/v1/maps/releases", ("GET", "HEAD"), "admin/maps.r", maps.listed, "Which releases came into force, by whom and why"),
+    Route("/admin/v1/maps/releases", ("POST",), "admin/maps.u", maps.applied, "Put maps in force, or preview what they change"),
+    Route("/admin/v1/maps/releases/{version}", ("GET", "HEAD"), "admin/maps.r", maps.shown, "The files of a release"),
+    Route("/admin/v1/maps/rollback", ("POST",), "admin/maps.u", maps.rolled_back, "Put an earlier release in force again"),
     Route("/admin/v1/deliveries/replay", ("POST",), "admin/deliveries.u", admin.deliveries_replay, "Deliver a window of events again"),
 )
 

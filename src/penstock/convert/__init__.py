@@ -5,14 +5,16 @@ of two resources. Verbs: ``plan`` (compile), ``convert``, ``merge``, ``explain``
 """
 
 from penstock.convert.api import convert, explain, plan, to_bundle
+from penstock.convert.codes import CodeRow, read_codes
 from penstock.convert.compiled import Plan
 from penstock.convert.engine import Converted
 from penstock.convert.explain import Explained
 from penstock.convert.merge import merge
-from penstock.convert.rows import Row, read_rows
+from penstock.convert.rows import Row, effective, read_rows
 from penstock.convert.run import Context, Lineage, Null, Steward
 
 __all__ = [
+    "CodeRow",
     "Context",
     "Converted",
     "Explained",
@@ -22,9 +24,11 @@ __all__ = [
     "Row",
     "Steward",
     "convert",
+    "effective",
     "explain",
     "merge",
     "plan",
+    "read_codes",
     "read_rows",
     "to_bundle",
 ]

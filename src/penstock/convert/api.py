@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from penstock.convert import engine
 from penstock.convert import explain as explaining
+from penstock.convert.codes import CodeRow
 from penstock.convert.compiled import Plan, Structure
 from penstock.convert.compiler import build
 from penstock.convert.engine import Converted
@@ -27,17 +28,18 @@ def triggers() -> dict[str, str]:
 STRUCTURES = tuple(sorted(set(triggers().values())))
 
 
-@cache
-def _plan(overlay: tuple[Row, ...], message: bool) -> Plan:
-    return build(STRUCTURES, overlay, message=message)
+@lru_cache(maxsize=32)
+def _plan(overlay: tuple[Row, ...], codes: tuple[CodeRow, ...], message: bool) -> Plan:
+    return build(STRUCTURES, overlay, codes, message=message)
 
 
-def plan(overlay: Sequence[Row] = (), *, message: bool = False) -> Plan:
-    """All supported structures, compiled once for each overlay. Bad rows are raised together as an ExceptionGroup of Problems.
+def plan(overlay: Sequence[Row] = (), codes: Sequence[CodeRow] = (), *, message: bool = False) -> Plan:
+    """All supported structures under a site's rows and code tables, compiled once for each pair of them.
 
-    With `message` it also makes what tells of the message itself and is not stored: MessageHeader, Provenance, assigners of identifiers.
+    Bad rows are raised together as an ExceptionGroup of Problems. With `message` it also makes what tells of the message itself and is
+    not stored: MessageHeader, Provenance, assigners of identifiers.
     """
-    return _plan(tuple(overlay), message)
+    return _plan(tuple(overlay), tuple(codes), message)
 
 
 def structure_of(message: Message, plan: Plan) -> Structure:

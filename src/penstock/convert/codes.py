@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
@@ -17,6 +18,18 @@ UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+$")
 UUID = re.compile(r"[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")
 HL7_TABLE = re.compile(r"(?:HL7|v2-)?-?([0-9]{4})$", re.IGNORECASE)
+
+
+class CodeRow(NamedTuple):
+    """One line of a code table: what a v2 code of that table means. Without a target the code is taken out of the table."""
+
+    table: str
+    code: str = ""
+    source: str = ""
+    target: str = ""
+    display: str = ""
+    system: str = ""
+    reason: str = ""
 
 
 class Concept(NamedTuple):
@@ -104,27 +117,45 @@ def urn(*names: str) -> str:
     return "urn:id:" + ":".join(UNSAFE.sub("-", name.strip()).strip("-") or "unnamed" for name in names)
 
 
+def read_codes(text: str) -> list[CodeRow]:
+    """The lines of a code table written as CSV, with the columns of a CodeRow."""
+    lines = csv.DictReader(text.splitlines())
+    return [CodeRow(**{name: (line.get(name) or "").strip() for name in CodeRow._fields}) for line in lines if line.get("table")]
+
+
 @cache
 def shipped_codes() -> Codes:
     """The code tables of the package: HL7's, then our own, which win: each file of `codes/` that begins with the column `table`."""
+    return codes_of(())
+
+
+def codes_of(overlay: Sequence[CodeRow]) -> Codes:
+    """The code tables of the package with those of a site over them. A Problem for a line that no table can take."""
     concepts: dict[str, dict[str, Concept]] = {}
     sources: dict[str, str] = {}
     names: dict[str, str] = {}
-    own = [row for name, text in texts("codes") if text.startswith("table,") for row in table("codes", name)]
-    for row in (*table("ig", "codes"), *own):
-        name = normal(row["table"])
-        names.setdefault(name, row["table"])
-        found = HL7_TABLE.match(row["source"])
+    for row in (*shipped_rows(), *overlay):
+        name = normal(row.table)
+        names.setdefault(name, row.table)
+        found = HL7_TABLE.match(row.source)
         if found is not None:
             sources.setdefault(name, V2 + found[1])
-        if not row["code"]:
+        if not row.code:
             concepts.setdefault(name, {})
-        elif row["target"]:
-            concepts.setdefault(name, {})[row["code"]] = Concept(row["target"], row["display"], row["system"])
+        elif row.target:
+            concepts.setdefault(name, {})[row.code] = Concept(row.target, row.display, row.system)
         else:
-            concepts.setdefault(name, {}).pop(row["code"], None)
+            concepts.setdefault(name, {}).pop(row.code, None)
     return Codes(
         tables={name: CodeTable(names[name], sources.get(name, ""), codes) for name, codes in concepts.items()},
         systems={row["name"].upper(): row["uri"] for row in table("codes", "systems")},
         authorities={row["name"].upper(): row["uri"] for row in table("codes", "authorities")},
     )
+
+
+@cache
+def shipped_rows() -> tuple[CodeRow, ...]:
+    fields = CodeRow._fields
+    own = [row for name, text in texts("codes") if text.startswith("table,") for row in table("codes", name)]
+    every = (*table("ig", "codes"), *own)
+    return tuple(CodeRow(**{name: row.get(name, "") for name in fields}) for row in every)

@@ -10,7 +10,7 @@ from typing import Any
 
 from penstock.convert import conditions, emit, paths, rows, shape, sources
 from penstock.convert.builtins import BUILTINS, EMPTY
-from penstock.convert.codes import Codes, shipped_codes
+from penstock.convert.codes import CodeRow, Codes, codes_of, shipped_codes
 from penstock.convert.compiled import Check, Fill, Plan, Step, Structure
 from penstock.convert.grammar import Grammar, Node, tree, walk
 from penstock.convert.message_rows import astray, first_labels, grouped, part_of, pointed, reference
@@ -308,6 +308,7 @@ def tables(message: bool = False) -> Tables:
 def build(
     names: Sequence[str],
     overlay: Sequence[Row] = (),
+    codes: Sequence[CodeRow] = (),
     *,
     strict: bool = True,
     message: bool = False,
@@ -319,7 +320,7 @@ def build(
     or a data type map, for coverage.
     """
     all_rows = rows.collect(overlay, message=message) if overlay else tables(message)
-    compiler = Compiler(all_rows, shipped_codes(), witness, message=message)
+    compiler = Compiler(all_rows, codes_of(codes) if codes else shipped_codes(), witness, message=message)
     structures: dict[str, Structure] = {}
     for name in names:
         if name not in all_rows.messages:
@@ -327,4 +328,11 @@ def build(
         structures[name] = compiler.structure(name)
     if compiler.problems and strict:
         raise ExceptionGroup("these rows do not compile", compiler.problems)
-    return Plan(all_rows.version, compiler.codes, structures, all_rows, {"all": compiler.problems}, frozenset(compiler.compiled))
+    return Plan(
+        rows.versioned(all_rows.version, codes),
+        compiler.codes,
+        structures,
+        all_rows,
+        {"all": compiler.problems},
+        frozenset(compiler.compiled),
+    )

@@ -109,6 +109,23 @@ def collect(overlay: Sequence[Row] = (), *, message: bool = False) -> Tables:
     return Tables(segments, datatypes, messages, digest.hexdigest()[:16])
 
 
+def effective(overlay: Sequence[Row] = ()) -> list[tuple[str, Row]]:
+    """Every row that holds in the end, with the layer that says so last: ig, errata, decisions, structures or site."""
+    layers = [(layer, row) for layer in LAYERS for _, text in texts(layer) if is_map(text) for row in read_rows(text)]
+    known: dict[str, tuple[str, Row]] = {}
+    for layer, row in (*layers, *(("site", row) for row in overlay)):
+        touched = [rule for rule in known if rule.startswith(row.rule[:-1])] if row.rule.endswith("*") else [row.rule]
+        lay(known, layer, row)
+        known.update({rule: (layer, known[rule][1]) for rule in touched})
+    return list(known.values())
+
+
+def versioned(version: str, codes: Iterable[tuple[str, ...]]) -> str:
+    """The version of tables under a site's code tables."""
+    lines = ["\x1f".join(row) for row in codes]
+    return hashlib.sha256("\x1e".join([version, *lines]).encode()).hexdigest()[:16] if lines else version
+
+
 def lay(known: dict[str, tuple[str, Row]], kind: str, row: Row) -> None:
     """Put a row over the earlier ones. `PID[Patient]:19#*` without a target switches off every row that it begins."""
     if not row.rule.endswith("*"):

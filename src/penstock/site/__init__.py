@@ -5,7 +5,7 @@ read whole and checked whole: all problems are reported at once, each with its f
 load. It is not settings (how one program runs) and it holds no state. Verb: ``load_site``.
 """
 
-from penstock.site.model import Channel, Site
+from penstock.site.model import Channel, Overlay, Site
 from penstock.site.read import load_site
 
-__all__ = ["Channel", "Site", "load_site"]
+__all__ = ["Channel", "Overlay", "Site", "load_site"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from penstock.auth.clients import Client
-from penstock.convert import Row
+from penstock.convert import CodeRow, Plan, Row, plan
 from penstock.delivery import Partner, Webhook
 from penstock.errors import Problem
 from penstock.formats.fhir.validate.demands import Demand
@@ -15,14 +15,29 @@ from penstock.ingress import HTTP, MLLP, Interface
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """Mapping rows and code tables of a site, later ones over earlier ones."""
+
+    rows: tuple[Row, ...] = ()
+    codes: tuple[CodeRow, ...] = ()
+
+    def under(self, later: Overlay) -> Overlay:
+        return Overlay(self.rows + later.rows, self.codes + later.codes)
+
+
+@dataclass(frozen=True)
 class Channel:
-    """An interface and what its messages need to become FHIR. ``listen`` is the HOST:PORT of a listener of its own."""
+    """An interface and what its messages need to become FHIR. ``listen`` is the HOST:PORT of a listener of its own.
+
+    ``maps`` names the overlays that it chooses beside those for everybody: vendor, site, department; the later wins.
+    """
 
     interface: Interface
     listen: str | None = None
     filters: frozenset[str] = frozenset()
     authorities: Mapping[str, str] = field(default_factory=dict)
     code_systems: Mapping[str, str] = field(default_factory=dict)
+    maps: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,7 +60,33 @@ class Site:
     webhooks: tuple[Webhook, ...] = ()
     partners: tuple[Partner, ...] = ()
     demands: tuple[Demand, ...] = ()
-    overlay: tuple[Row, ...] = ()
+    #: by name; "" is for every interface
+    overlays: Mapping[str, Overlay] = field(default_factory=dict)
+
+    def overlay(self, channel: Channel) -> Overlay:
+        """What lies over the shipped tables for one interface."""
+        found = Overlay()
+        for name in ("", *channel.maps):
+            found = found.under(self.overlays.get(name, Overlay()))
+        return found
+
+    def plan(self, channel: Channel, *, message: bool = False) -> Plan:
+        """The compiled maps of one interface; an ExceptionGroup of Problems where a row does not compile."""
+        overlay = self.overlay(channel)
+        return plan(overlay.rows, overlay.codes, message=message)
+
+    def plans(self) -> Mapping[str, Plan]:
+        """By interface. All rows of all overlays that do not compile are in one ExceptionGroup."""
+        found: dict[str, Plan] = {}
+        problems: dict[tuple[str, str], Exception] = {}
+        for channel in self.channels:
+            try:
+                found[channel.name] = self.plan(channel)
+            except ExceptionGroup as group:
+                problems.update(((str(one), getattr(one, "at", "")), one) for one in group.exceptions)
+        if problems:
+            raise ExceptionGroup("these rows do not compile", [*problems.values()])
+        return found
 
     def channel(self, name: str) -> Channel:
         """The channel of that name; ``not-found`` where the site has none."""

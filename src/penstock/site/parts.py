@@ -61,6 +61,7 @@ def channel(given: Given, zone: str) -> Channel:
         filters=frozenset(given.texts("filters", check=_trigger)),
         authorities=given.mapping("authorities", check=_uri),
         code_systems=given.mapping("code_systems", check=_uri),
+        maps=given.texts("maps", check=_word),
     )
 
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import yaml
 
-from penstock.convert import Row, read_rows
+from penstock.convert import CodeRow, Row, read_codes, read_rows
 from penstock.errors import Problem, Problems
 from penstock.formats.fhir.validate.demands import Demand
 from penstock.ingress import HTTP, MLLP
 from penstock.site.given import Given, secrets_in
-from penstock.site.model import Channel, Site
+from penstock.site.model import Channel, Overlay, Site
 from penstock.site.parts import channel, check_zone, client, demand, partner, webhook
 
 #: Folders of a site to the ending of their files. Any other file that looks like configuration is one that nobody reads.
@@ -65,7 +65,7 @@ class _Reader:
         demands = self._each("demands", demand, lambda one: one.name)
         self._sources_exist(demands, {*channels, *clients, *(one.name for one in _built_in(zone))})
         self._same_listener(channels)
-        overlay = tuple(row for path in self._files("maps") for row in self._try(path, _rows) or ())
+        overlays = self._overlays(channels)
         self._strangers()
         return Site(
             name=name,
@@ -75,7 +75,7 @@ class _Reader:
             webhooks=tuple(webhooks.values()),
             partners=tuple(partners.values()),
             demands=tuple(demands.values()),
-            overlay=overlay,
+            overlays=overlays,
         )
 
     def _top(self, zone: str) -> tuple[str, str]:
@@ -117,6 +117,28 @@ class _Reader:
     def _files(self, name: str) -> Iterator[Path]:
         return iter(sorted((self._folder / name).glob(f"[!.]*{FOLDERS[name]}")))
 
+    def _overlays(self, channels: Mapping[Any, Channel]) -> dict[str, Overlay]:
+        """``maps/*.csv`` for every interface, ``maps/NAME/*.csv`` for those that choose it."""
+        home = self._folder / "maps"
+        named = {path.name: path for path in sorted(home.glob("[!.]*")) if path.is_dir()}
+        found = {"": self._overlay(home), **{name: self._overlay(path) for name, path in named.items()}}
+        chosen = {name for one in channels.values() for name in one.maps}
+        for one in channels.values():
+            for name in one.maps:
+                if name not in named:
+                    self.problems.append(
+                        Problem("not-found", "there is no folder of this name in maps", at=f"interfaces: {one.name}: maps")
+                    )
+        for name in sorted(named.keys() - chosen):
+            self._note(named[name], [Problem("invalid", "no interface chooses these maps")])
+        return found
+
+    def _overlay(self, folder: Path) -> Overlay:
+        found = Overlay()
+        for path in sorted(folder.glob("[!.]*.csv")):
+            found = found.under(self._try(path, _map) or Overlay())
+        return found
+
     def _sources_exist(self, demands: Mapping[Any, Demand], known: set[str]) -> None:
         for one in demands.values():
             if one.sources - known:
@@ -132,7 +154,7 @@ class _Reader:
 
     def _strangers(self) -> None:
         """Files that look like configuration and that nobody reads: a slip of the pen would go unnoticed for months."""
-        for path in sorted([*self._folder.glob("[!.]*"), *self._folder.glob("[!.]*/[!.]*")]):
+        for path in sorted([*self._folder.glob("[!.]*"), *self._folder.glob("[!.]*/[!.]*"), *self._folder.glob("maps/[!.]*/[!.]*")]):
             folder = path.relative_to(self._folder).parts[0]
             known = path.name == "site.toml" if path.parent == self._folder else path.suffix == FOLDERS.get(folder)
             if path.is_file() and path.suffix in _CONFIGURATION and not known and folder != "tests":
@@ -170,9 +192,12 @@ def _yaml(path: Path) -> dict[str, Any] | None:
     return given
 
 
-def _rows(path: Path) -> list[Row]:
+def _map(path: Path) -> Overlay:
+    """Mapping rows, or a code table: the first line says which."""
     text = path.read_text(encoding="utf-8-sig")
-    header = next(csv.reader(text.splitlines()), [])
-    if "rule" not in header or not set(header) <= set(Row._fields):
-        raise Problem("invalid", "the first line of a map names its columns: rule, source, type, condition, target, …")
-    return read_rows(text)
+    header = set(next(csv.reader(text.splitlines()), []))
+    if "rule" in header and header <= {*Row._fields, "owner"}:
+        return Overlay(rows=tuple(read_rows(text)))
+    if {"table", "code"} <= header <= set(CodeRow._fields):
+        return Overlay(codes=tuple(read_codes(text)))
+    raise Problem("invalid", "the first line of a map names its columns: rule, source, type, … or table, code, target, …")

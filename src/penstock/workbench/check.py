@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from penstock.convert import convert, plan, to_bundle
+from penstock.convert import convert, to_bundle
 from penstock.errors import Problem, Problems
 from penstock.formats.fhir import json as fhir
 from penstock.formats.fhir import path as fhirpath
@@ -37,7 +37,7 @@ def check_site(settings: Settings) -> Checked:
     """All problems of the site at once; its tests run only where it loads and compiles."""
     try:
         site = load_site(settings.site, zone=settings.zone)
-        plan(site.overlay)
+        site.plans()
     except Problems as found:
         return Checked(0, 0, 0, 0, 0, list(found.problems))
     except Problem as problem:
@@ -47,7 +47,14 @@ def check_site(settings: Settings) -> Checked:
         return Checked(0, 0, 0, 0, 0, found_in_maps)
     tests = sorted((settings.site / "tests").rglob("*.hl7")) if settings.site else []
     problems = [problem for test in tests for problem in _failures(test, settings.site or Path(), site)]
-    return Checked(len(site.channels), len(site.clients), len(site.webhooks), len(site.overlay), len(tests), problems)
+    return Checked(
+        len(site.channels),
+        len(site.clients),
+        len(site.webhooks),
+        sum(len(one.rows) + len(one.codes) for one in site.overlays.values()),
+        len(tests),
+        problems,
+    )
 
 
 def _failures(test: Path, folder: Path, site: Site) -> Iterator[Problem]:
@@ -56,7 +63,7 @@ def _failures(test: Path, folder: Path, site: Site) -> Iterator[Problem]:
     try:
         facts = _facts(test.with_suffix(".json"))
         interface = test.parent.name if test.parent != folder / "tests" else "mllp"
-        resources = _resources(test, Bench(plan(site.overlay), site.channel(interface)))
+        resources = _resources(test, Bench(site.plan(channel := site.channel(interface)), channel))
     except Problem as problem:
         yield Problem(problem.code, problem.text, at=f"{where}: {problem.at}" if problem.at else where)
         return

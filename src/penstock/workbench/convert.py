@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from penstock.clock import SystemClock
-from penstock.convert import Context, Explained, Plan, convert, explain, plan, to_bundle
+from penstock.convert import Context, Explained, Plan, convert, explain, to_bundle
 from penstock.errors import Problem
 from penstock.formats.fhir import json
 from penstock.formats.hl7v2 import Message, parse, split_batch
@@ -29,7 +29,8 @@ class Bench(NamedTuple):
         With ``message`` it makes what tells of the message as well, which the program does not store.
         """
         site = load_site(settings.site, zone=settings.zone)
-        return cls(plan(site.overlay, message=message), site.channel(interface))
+        channel = site.channel(interface)
+        return cls(site.plan(channel, message=message), channel)
 
     def read(self, raw: bytes) -> Message:
         interface = self.channel.interface

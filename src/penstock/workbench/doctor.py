@@ -12,7 +12,6 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from penstock import running
-from penstock.convert import plan
 from penstock.db import connect
 from penstock.db.embedded import binaries
 from penstock.errors import Problem
@@ -104,7 +103,7 @@ def _site(settings: Settings) -> Iterator[Finding]:
     where = str(settings.site or "the built-in one")
     try:
         site = load_site(settings.site, zone=settings.zone)
-        plan(site.overlay)
+        site.plans()
     except (Problem, ExceptionGroup):
         yield Finding("site", False, f"{where} has problems: `penstock check` lists them")
     else:

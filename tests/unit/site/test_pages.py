@@ -114,7 +114,8 @@ def test_the_examples_of_the_page_of_the_site_are_read(tmp_path: Path, monkeypat
     (example,) = re.findall(r"^## `site\.toml`\n\n```toml\n(.*?)```", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "site.toml").write_text(example, encoding="utf-8")
     site = load_site(tmp_path)
-    assert (site.name, site.channel("adt").filters, site.webhooks[0].batch, len(site.overlay)) == ("northgate", {"ADT^A60"}, 100, 1)
+    found = site.name, site.channel("adt").filters, site.webhooks[0].batch, len(site.overlays[""].rows)
+    assert found == ("northgate", {"ADT^A60"}, 100, 1)
     assert list(site.clients) == ["lab"]
     assert (site.partners[0].manners.write, site.partners[0].headers) == ("conditional", (("Authorization", "Bearer of-northside"),))
-    assert plan(site.overlay).version != plan().version
+    assert site.plan(site.channel("adt")).version != plan().version

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from penstock.convert import plan
 from penstock.errors import Problem, Problems
 from penstock.site import Site, load_site
 from penstock.workbench.init import start_site
@@ -37,7 +36,7 @@ def _problems(folder: Path) -> dict[str, str]:
 def test_without_a_folder_there_are_the_two_built_in_interfaces_in_the_zone_of_the_settings() -> None:
     site = load_site(None, zone="Europe/Berlin")
     assert [(channel.name, channel.zone.key) for channel in site.channels] == [("mllp", "Europe/Berlin"), ("http", "Europe/Berlin")]
-    assert (site.clients, site.webhooks, site.overlay) == ({}, (), ())
+    assert (site.clients, site.webhooks, site.overlays) == ({}, (), {})
 
 
 def test_a_folder_that_is_not_there_is_no_site(tmp_path: Path) -> None:
@@ -68,7 +67,7 @@ def test_a_site_says_what_its_files_say(tmp_path: Path) -> None:
     assert site.clients["lab"].scope == "system/Patient.rs"
     (hook,) = site.webhooks
     assert (hook.secrets, hook.types, hook.payload, hook.batch, hook.concurrency) == (("secret of ward",), ("Patient",), "id-only", 50, 2)
-    assert [row.rule for row in site.overlay] == ["PID[Patient]:8#1"]
+    assert [row.rule for row in site.overlays[""].rows] == ["PID[Patient]:8#1"]
 
 
 def test_the_zone_is_the_interfaces_own_else_the_sites_else_the_settings(tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ def test_the_starter_site_loads_but_for_its_placeholder_and_its_maps_compile(tmp
     assert _problems(tmp_path) == {"clients/example.yaml: jwks": "put the client's public key where the placeholder stands"}
     (tmp_path / "clients" / "example.yaml").unlink()
     site: Site = load_site(tmp_path)
-    assert plan(site.overlay).structures
+    assert site.plans()
     assert site.channel("adt").listen == "127.0.0.1:2576"
 
 
