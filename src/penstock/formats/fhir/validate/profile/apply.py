@@ -144,8 +144,13 @@ class Walk:
 
     def _one_of(self, item: Item, urls: Sequence[str]) -> bool | None:
         """Whether an item conforms to one of the profiles, or there is none; None where it depends on one that nobody here knows."""
-        verdicts = {self.world.conforms(item, url) for url in urls}
-        return True if True in verdicts or not urls else None if None in verdicts else False
+        verdict: bool | None = not urls
+        for url in urls:
+            conforms = self.world.conforms(item, url)
+            if conforms:
+                return True
+            verdict = None if conforms is None else verdict
+        return verdict
 
     def _judged(self, verdict: bool | None, text: str, rule: str, item: Item, node: Node) -> None:
         """Says of an item that it conforms to none of its profiles, or that this is not known."""
