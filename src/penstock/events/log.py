@@ -22,6 +22,10 @@ NAMES: dict[str, str] = {
 }
 
 
+#: Random bytes in the id of an event.
+_CHANCE = 10
+
+
 class Written(Protocol):
     """One version that was just written: what the store gives to ``append``."""
 
@@ -101,9 +105,10 @@ async def append(tx: Tx, written: Sequence[Written], cause: Cause | Sequence[Cau
     for w, _ in pairs:
         if (w.type, w.id) not in keys:
             keys[w.type, w.id] = key_of(w.type, w.id, w.body)
+    chance = os.urandom(_CHANCE * len(pairs))
     await tx.execute(
         SQL["append"],
-        [_time_ordered_id(w.last_updated) for w, _ in pairs],
+        [_time_ordered_id(w.last_updated, chance[n * _CHANCE : (n + 1) * _CHANCE]) for n, (w, _) in enumerate(pairs)],
         [tenant] * len(pairs),
         [w.type for w, _ in pairs],
         [w.id for w, _ in pairs],
@@ -141,8 +146,8 @@ async def window(tx: Tx, since: datetime, until: datetime) -> tuple[int, int]:
     return row["first"], row["last"]
 
 
-def _time_ordered_id(at: datetime) -> uuid.UUID:
+def _time_ordered_id(at: datetime, chance: bytes) -> uuid.UUID:
     """A UUID version 7 (RFC 9562 section 5.7): time-ordered, so that its index grows at one end."""
-    random = int.from_bytes(os.urandom(10), "big")
+    random = int.from_bytes(chance, "big")
     milliseconds = int(at.timestamp() * 1000) & 0xFFFFFFFFFFFF
     return uuid.UUID(int=milliseconds << 80 | 7 << 76 | (random >> 68 & 0xFFF) << 64 | 2 << 62 | random & 0x3FFFFFFFFFFFFFFF)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import string
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 import orjson
@@ -64,5 +65,6 @@ def entry_of(reply: Reply, *, wrote: bool = False) -> bytes:
     return b'{"resource":%b,"response":%b}' % (reply.body, told)
 
 
+@lru_cache(maxsize=64)
 def _instant(http_date: bytes) -> str:
     return parsedate_to_datetime(http_date.decode()).isoformat().replace("+00:00", "Z")
