@@ -22,6 +22,7 @@ import uvloop
 from penstock import events, inbox, log, running, telemetry, workers
 from penstock.api.app import App, build
 from penstock.api.deal import Dealer, Hand
+from penstock.api.fhir import idempotency
 from penstock.api.parts import Parts
 from penstock.api.serve import Served, serving, taking
 from penstock.audit import unwritten
@@ -329,6 +330,7 @@ async def _upkeep(core: Core) -> None:
         now, settings = core.clock.now(), core.settings
         await inbox.tend(core.database, now)
         async with core.database.transaction() as tx:
+            await idempotency.drop(tx, now - timedelta(hours=settings.idempotency_hours))
             if settings.unwritten_days:
                 await unwritten.drop(tx, now - timedelta(days=settings.unwritten_days))
             if settings.message_days:

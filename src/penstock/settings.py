@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     # how long things are kept; 0 means for ever
     message_days: int = Field(0, description="Days that the raw bytes of messages are kept (their rows and identities stay); 0: for ever.")
     event_days: int = Field(0, description="Days that events are kept, once every subscriber has them; 0: for ever.")
+    idempotency_hours: int = Field(24, ge=1, le=8760, description="Hours that the Idempotency-Key of a create is remembered.")
     unwritten_days: int = Field(30, ge=0, description="Days that write requests which wrote nothing are remembered; 0: for ever.")
     unwritten_most: int = Field(100_000, ge=1000, le=10**8, description="So many of them at most, for all days together: the newest.")
 

@@ -201,6 +201,14 @@ def test_a_request_that_had_nothing_to_change_is_known_too(client: httpx.Client)
     assert stages(hops) == STAGES[:4]
 
 
+def test_a_message_that_came_before_is_known_by_its_own_request(client: httpx.Client) -> None:
+    headers = {"content-type": "application/hl7-v2", "accept": "application/hl7-v2"}
+    first, again = (client.post("/ingest/v2", content=SAMPLES["06_registration.hl7"], headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (200, 200)
+    hops = traced(client, again.headers["x-trace-id"])
+    assert [(hop["stage"], hop["outcome"]) for hop in hops][-1] == ("stored", "unchanged")
+
+
 def test_the_command_tells_the_stages_of_a_refused_request(program: Program, client: httpx.Client) -> None:
     response = client.post("/fhir/Patient", json=WRONG)
     traced(client, response.headers["x-trace-id"])

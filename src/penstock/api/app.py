@@ -65,9 +65,9 @@ class App:
         try:
             request = Request.of(scope, receive, limit=parts.settings.http_max_bytes)
             request.trace_id = trace_id = trace_of(request.headers)
-            request.clock, request.started = parts.clock, started
+            request.clock = parts.clock
             request.base = base_of(scope, request.headers, parts.settings.base_url)
-            request.now = parts.clock.now()
+            request.now, request.started = parts.clock.now(), parts.clock.monotonic()
             request.dispatch = self.dispatch
             request.later = self._later
             correlation = _correlation(request)

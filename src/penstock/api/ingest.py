@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.api.negotiate import want
 from penstock.api.parts import Ingested, Json, Parts, Taken
+from penstock.api.passage import unchanged
 from penstock.api.problems import told
 from penstock.api.reply import Reply, json_reply
 from penstock.api.request import Request
@@ -19,6 +20,8 @@ async def ingest_v2(parts: Parts, request: Request) -> Reply:
         await request.body(), content_type, peer=request.access.client, rule=request.door, trace_id=request.trace_id
     )
     status = status_of(ingested)
+    if len(ingested.messages) == 1 and (accepted := ingested.messages[0].accepted) and accepted.fate == "repeated":
+        parts.note(unchanged(request))
     if form == "application/json":
         answer = {"messages": [_message(taken) for taken in ingested.messages], "problems": [told(each) for each in ingested.problems]}
         return json_reply(answer, status)

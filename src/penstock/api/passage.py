@@ -66,7 +66,9 @@ def _record(request: Request, stage: str, problem: Problem | None, count: int) -
 
 
 def _way(request: Request, rule: str) -> Way:
-    return Way(request.door, "", rule, FHIR, microseconds(request.now), _after(request, request.admitted), _after(request, request.handed))
+    schema = "HL7 v2" if request.door.startswith("ingest/") else FHIR
+    authorised, validated = _after(request, request.admitted), _after(request, request.handed)
+    return Way(request.door, "", rule, schema, microseconds(request.now), authorised, validated)
 
 
 def _after(request: Request, moment: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.api import admin, feed, health, ingest, maps, metrics, packages, tokens
 from penstock.api.describe import described
-from penstock.api.fhir import bundle, history, later, patch, read, search, write
+from penstock.api.fhir import bundle, create, history, later, patch, read, search, write
 from penstock.api.operations import OPERATIONS, operation_routes
 from penstock.api.operations.shown import reader
 from penstock.api.router import Route
@@ -25,7 +25,7 @@ _SERVED: tuple[Route, ...] = (
     Route("/fhir/_async/{job}", ("DELETE",), "token", later.remove, "give it up, or forget it"),
     Route("/fhir/{type}", ("GET", "HEAD"), "fhir:search", search.search, "search"),
     Route("/fhir/{type}/_search", ("POST",), "fhir:search", search.search_by_form, "search, with its parameters in the body"),
-    Route("/fhir/{type}", ("POST",), "fhir:create", write.create, "create, also conditional"),
+    Route("/fhir/{type}", ("POST",), "fhir:create", create.create, "create, also conditional"),
     Route("/fhir/{type}", ("PUT",), "fhir:update", write.conditional_update, "conditional update"),
     Route("/fhir/{type}", ("PATCH",), "fhir:patch", patch.conditional_patch, "conditional patch"),
     Route("/fhir/{type}", ("DELETE",), "fhir:delete", write.conditional_delete, "conditional delete"),

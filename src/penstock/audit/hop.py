@@ -58,11 +58,10 @@ def of_request(events: Sequence[Event]) -> Iterator[Hop]:
 
 def of_event(event: Event, stored_at: datetime | None = None) -> Hop:
     """A change that is in the log: whoever asked is told of it from here on. ``stored_at`` is when the message behind it was stored."""
-    way = decode(event.way)
-    after = stored_at if way is None else way.at(max(way.validated, 0))
     details = {"event_id": str(event.id), "seq": event.seq, "source": event.source, "payload_hash": f"sha256:{event.hash.hex()}"}
-    at = event.at if after is None else not_before(event, after)
-    hop = Hop(at, event.trace_id, "published", version_of(event), event.op, details, None, US, "events", str(event.id))
+    hop = Hop(
+        _moment_of(event, stored_at), event.trace_id, "published", version_of(event), event.op, details, None, US, "events", str(event.id)
+    )
     return hop._replace(transformation_rules=(event.name,))
 
 
@@ -145,9 +144,13 @@ def version_of(event: Event) -> str:
     return f"{event.subject}/_history/{event.ver}"
 
 
-def not_before(event: Event, moment: datetime) -> datetime:
-    """When an event happened that came after ``moment``: the time of a version has only milliseconds."""
-    return moment if timedelta() < moment - event.at < timedelta(milliseconds=1) else event.at
+def _moment_of(event: Event, stored_at: datetime | None) -> datetime:
+    """When an event happened: after what led to it, though the time of a version has only milliseconds."""
+    if way := decode(event.way):
+        return max(event.at, way.at(max(way.validated, 0)))
+    if stored_at is not None and timedelta() < stored_at - event.at < timedelta(milliseconds=1):
+        return stored_at
+    return event.at
 
 
 def _passed(way: Way, trace_id: str, client: str, *, stop: str = "") -> Iterator[Hop]:

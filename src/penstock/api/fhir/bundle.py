@@ -10,6 +10,7 @@ from penstock.api.fhir.accept import sent
 from penstock.api.fhir.answers import entry_of, inner
 from penstock.api.fhir.bundles import bundle
 from penstock.api.fhir.entries import ORDER, Entry, Resource, entries
+from penstock.api.fhir.idempotency import refuse_key
 from penstock.api.fhir.links import relink
 from penstock.api.fhir.subject import fhir_reply
 from penstock.api.fhir.transaction import transaction
@@ -29,6 +30,7 @@ _DEPENDS = "an entry of a batch refers to another one: only a transaction replac
 async def submit(parts: Parts, request: Request) -> Reply:
     """Do what the Bundle in the body asks for, now or (``Prefer: respond-async``) later."""
     given = await sent(request)
+    refuse_key(request)
     if given.get("resourceType") != "Bundle":
         raise Problem("invalid", "only a Bundle is posted here", at="resourceType")
     if preference(request.header(b"prefer")).later:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from penstock.api.fhir.accept import valid
+from penstock.api.fhir.idempotency import refuse_key
 from penstock.api.fhir.subject import id_of, type_of
 from penstock.api.fhir.write import conditions, criteria, write_one, written
 from penstock.api.negotiate import content_type
@@ -35,6 +36,7 @@ async def conditional_patch(parts: Parts, request: Request) -> Reply:
 
 
 async def _patch(parts: Parts, request: Request, change: Change) -> Reply:
+    refuse_key(request)
     try:
         apply = read(await request.body(), content_type(request.header(b"content-type") or ""))
     except Problem as problem:

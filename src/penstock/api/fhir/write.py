@@ -1,4 +1,4 @@
-"""create, update and delete, with their conditional forms (http://hl7.org/fhir/R4/http.html#create, #update, #delete)."""
+"""update and delete, with their conditional forms (http://hl7.org/fhir/R4/http.html#update, #delete), and what all writes share."""
 
 from __future__ import annotations
 
@@ -25,21 +25,9 @@ from penstock.store import Cause, Change, Written
 Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-async def create(parts: Parts, request: Request) -> Reply:
-    """``POST /fhir/{type}``; with ``If-None-Exist`` it creates nothing where the query finds one already."""
-    resource = await _resource(request, type_of(request))
-    if {name for name, _ in request.arguments()} - {*FORM}:
-        raise Problem("not-supported", "a create takes no query: a conditional one has it in If-None-Exist", at="http.query")
-    criteria = request.header(b"if-none-exist")
-    if criteria is not None:
-        request.access.require("search", type_of(request))
-    change = Change("create", type_of(request), resource=resource, if_none_exist=criteria)
-    return told(parts, request, await write_one(parts, request, change))
-
-
 async def update(parts: Parts, request: Request) -> Reply:
     """``PUT /fhir/{type}/{id}``: a new version, or a new resource where there was none."""
-    resource = await _resource(request, type_of(request))
+    resource = await sent_resource(request, type_of(request))
     if resource.get("id") != id_of(request):
         raise Problem("invalid", "the resource has another id than the URL, or none", at="Resource.id")
     change = Change("update", type_of(request), id_of(request), resource)
@@ -48,7 +36,7 @@ async def update(parts: Parts, request: Request) -> Reply:
 
 async def conditional_update(parts: Parts, request: Request) -> Reply:
     """``PUT /fhir/{type}?query``: the one that the query finds, or a new one; 412 when it finds several."""
-    resource = await _resource(request, type_of(request))
+    resource = await sent_resource(request, type_of(request))
     change = Change("update", type_of(request), resource.get("id"), resource, criteria=criteria(request))
     return told(parts, request, await write_one(parts, request, conditions(parts, request, change)))
 
@@ -177,10 +165,6 @@ def gone(request: Request, headers: tuple[Header, ...] = ()) -> Reply:
     if preference(request.header(b"prefer")).returns == "OperationOutcome":
         return fhir_reply(200, encode(success("nothing is left to delete")), headers)
     return Reply(204, headers=headers)
-
-
-async def _resource(request: Request, type_: str) -> dict[str, Any]:
-    return await sent_resource(request, type_)
 
 
 def conditions(parts: Parts, request: Request, change: Change, *, edit: Edit | None = None) -> Change:
