@@ -31,6 +31,8 @@ FLOORS = Path(__file__).resolve().parents[1] / "tests" / "conformance" / "v2_pai
 SETS = {"cdc-reportstream": "reportstream", "microsoft-fhir-converter": "microsoft", "google-hdh": "google"}
 #: when the messages were received, for all the same
 RECEIVED = datetime(2025, 1, 1, tzinfo=UTC)
+#: messages that are listed with the bundle of another one: it tells of allergies, places and people that they do not name
+MISPAIRED = frozenset({"rde_o01_ex3.hl7"})
 #: types that describe the message itself: they are made by `penstock convert` and not stored (docs/decisions/0002)
 ABOUT_THE_MESSAGE = frozenset({"MessageHeader", "Provenance"})
 
@@ -58,7 +60,7 @@ def pairs(data: Path) -> Iterator[Pair]:
     with tarfile.open(data / "v2-samples.tar.xz") as archive:
         files = {member.name.removeprefix("./"): file.read() for member in archive if (file := archive.extractfile(member))}
     for one in json.loads(files["PAIRS.json"]):
-        if one["kind"] != "fhir-bundle" or one["source"] not in SETS:
+        if one["kind"] != "fhir-bundle" or one["source"] not in SETS or Path(one["hl7"]).name in MISPAIRED:
             continue
         bundle = json.loads(files[f"{one['source']}/{one['expected']}"], parse_float=Decimal)
         yield Pair(SETS[one["source"]], one["hl7"], one["type"], files[f"{one['source']}/{one['hl7']}"], bundle)

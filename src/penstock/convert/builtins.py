@@ -88,6 +88,15 @@ def lines(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
     return render(raw, run.cuts, run.charset), src
 
 
+def said(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """CWE as text for people: what the sender calls the original text, else the name, else the code."""
+    parts = raw.split(delim)
+    number = next((number for number in (9, 2, 5, 1, 4) if pick(parts, number) not in EMPTY), 0)
+    if not number:
+        return "", src
+    return render(parts[number - 1], run.cuts, run.charset), f"{src}.{number}" if len(parts) > 1 else src
+
+
 def name(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
     """XPN as one line: prefix, given, further given, family, suffix."""
     parts = [run.text(part) if part != NULL else "" for part in raw.split(delim)]
@@ -225,6 +234,7 @@ BUILTINS: dict[str, Builtin] = {
     "@system": Builtin(system, "value"),
     "@universal": Builtin(universal, "value"),
     "@lines": Builtin(lines, "lines"),
+    "@said": Builtin(said, "lines"),
     "@location": Builtin(places.location, "resource", "Location"),
     "@person-location": Builtin(places.person_location, "resource", "Location"),
     "@name": Builtin(name, "value"),

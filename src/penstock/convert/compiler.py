@@ -8,7 +8,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any
 
-from penstock.convert import conditions, emit, paths, rows, shape, sources
+from penstock.convert import conditions, emit, paths, rows, shape, sources, timing
 from penstock.convert.builtins import BUILTINS, EMPTY
 from penstock.convert.codes import CodeRow, Codes, codes_of, shipped_codes
 from penstock.convert.compiled import Check, Fill, Plan, Step, Structure
@@ -24,6 +24,8 @@ from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
 from penstock.formats.hl7v2.message import NULL
 
+#: the data type maps that are functions, by the name that rows use
+FUNCTIONS = {**BUILTINS, **timing.BUILTINS}
 #: segments that only add to what another one has created
 JOINERS = frozenset({"NTE", "PD1", "PV2", "ROL", "PRT", "NK1", "IN2", "GT1"})
 OWN = re.compile(r"(\w+)\[own\]")
@@ -78,7 +80,7 @@ class Compiler:
         """The function of a data type map, compiled at its first use."""
         key = normal(name)
         if key not in self.usings:
-            builtin = BUILTINS.get(self.functions.get(key, name))
+            builtin = FUNCTIONS.get(self.functions.get(key, name))
             if builtin is not None:
                 function = "B_" + builtin.function.__name__
                 self.module[function] = builtin.function

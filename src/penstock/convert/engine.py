@@ -164,25 +164,38 @@ def register(label: Label, instance: Instance, group: Group, groups: tuple[int, 
 
 
 def part(run: Run, step: Step, what: Part, position: int, owner: Instance) -> None:
-    """One segment into one part of a resource, or into each."""
-    sid, group, groups = run.sids[position], run.around[position], run.groups[position]
-    name = run.segments[position].name
+    """One segment into one part of a resource, or into each entry that is there."""
+    sid, group, groups, segment = run.sids[position], run.around[position], run.groups[position], run.segments[position]
     label = step.type, f"{step.target[1]}.{step.adds}[{what.label}]"
-    known = run.portions.setdefault((owner.number, step.adds), [])
-    key = run.get(run.segments[position].fields, what.field) if what.field else ""
+    made = run.portions.setdefault((owner.number, step.adds), [])
+    key = run.get(segment.fields, what.field) if what.field else ""
     if what.field:
-        known = [one for one in known if one.key == key]
-    elif not what.every:
+        known = [one for one in made if one.key == key]
+    elif what.every:
+        known = entries(owner, step)
+    else:
         found = nearest(group, label, groups)
-        mine = found is not None and found.number == owner.number and (found.creator != name or found.source == sid)
+        mine = found is not None and found.number == owner.number and (found.creator != segment.name or found.source == sid)
         known = [found] if found is not None and mine else []
-    for one in known or [begun(owner, step, what, name, sid)]:
-        one.key = key
-        step.fill(run, owner.number, one.body, one.at, run.segments[position].fields, sid, position)
+    for count, one in enumerate(known or [begun(owner, step, what, segment.name, sid)]):
+        one.key, told = key, len(run.steward)
+        step.fill(run, owner.number, one.body, one.at, segment.fields, sid, position)
+        if count:  # the same codes again are no more work for a steward
+            del run.steward[told:]
         if one.body and not one.registered:
             attach(owner, step.adds, what, one.body)
-            run.portions[owner.number, step.adds].append(one)
+            made.append(one)
             register(label, one, group, groups)
+
+
+def entries(owner: Instance, step: Step) -> list[Instance]:
+    """Everything that an element holds, whoever made it, as parts."""
+    found = []
+    for number, body in enumerate(owner.body.get(step.adds, ())):
+        one = Instance(owner.number, step.type, body, at=f"{step.adds}[{number}].")
+        one.registered = True
+        found.append(one)
+    return found
 
 
 def begun(owner: Instance, step: Step, what: Part, creator: str, source: str) -> Instance:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from types import CodeType
 from typing import NamedTuple
 
-from penstock.convert import conditions, engine, sources
+from penstock.convert import engine
+from penstock.convert.asking import holds
 from penstock.convert.builtins import EMPTY
 from penstock.convert.compiled import Plan, Structure
 from penstock.convert.engine import Converted
-from penstock.convert.primitives import numeric
-from penstock.convert.rows import Row
 from penstock.convert.rule import position as field_number
-from penstock.convert.run import Context, Run, pick, piece
-from penstock.convert.sources import Here
+from penstock.convert.run import Context, Run
 from penstock.formats.hl7v2 import Message
 
 
@@ -82,28 +78,3 @@ def unfired(run: Run, plan: Plan, converted: Converted, name: str, place: int) -
             yield Explained(at, row.rule, row.target, "condition", row.condition)
         elif not any(source == at or source.startswith((f"{at}.", f"{at}[")) for source in written):
             yield Explained(at, row.rule, row.target, "refused", run.notes.get(at, "nothing usable was in it"))
-
-
-def holds(row: Row, run: Run, fields: list[str], place: int) -> bool:
-    """Whether the row's condition holds for the first repetition of its field."""
-    code = compiled_condition(row.condition, run.segments[place].name, field_number(row.source))
-    if code is None:
-        return True
-    raw = fields[field_number(row.source)].split(run.R)[0]
-    names = {
-        "run": run,
-        "fields": fields,
-        "at_segment": place,
-        "raw": raw,
-        "EMPTY": EMPTY,
-        "piece": piece,
-        "pick": pick,
-        "numeric": numeric,
-    }
-    return bool(eval(code, names))  # noqa: S307 - an expression that the compiler made of one of our rows
-
-
-@lru_cache(maxsize=4096)
-def compiled_condition(text: str, segment: str, number: int) -> CodeType | None:
-    expression = sources.condition(conditions.parse(text), Here(segment, number))
-    return compile(expression, "<condition>", "eval") if expression else None

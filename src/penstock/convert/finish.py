@@ -11,6 +11,7 @@ from penstock.convert.lineage import Lineages
 from penstock.convert.merge import rivals
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
+from penstock.convert.together import settle
 
 if TYPE_CHECKING:
     from penstock.convert.compiled import Plan, Structure
@@ -83,6 +84,7 @@ class Finish:
         places: dict[int, int] = {}
         moved: dict[int, dict[str, str]] = {}
         for instance in made:
+            settle(self.run, instance)
             self.complete(instance)
             body = cleaned(instance.body) if self.run.untidy else instance.body
             key = (instance.type, instance.id)

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from hashlib import sha1
 from uuid import UUID
 
-from penstock.convert.rows import table
+from penstock.convert import order_keys
+from penstock.convert.numbers import of_type, preferred, spelled, type_code
 from penstock.convert.run import Instance, Resource, Run
 
 #: the hash of the namespace alone: each id continues a copy of it
 NAMESPACE = sha1(UUID("5b1c0c5e-3f0e-5d52-9d6c-6f3c2f6b7a10").bytes, usedforsecurity=False)
 #: the digit of the variant, with the two bits that RFC 4122 fixes
 VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-PREFERENCE = {row["type"]: int(row["rank"]) for row in table("codes", "identifier-preference")}
 SUB_ID = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
-UNTYPED, LATE = 50, 99
+LATE = 99
 
 
 def uuid(key: str) -> str:
@@ -29,37 +29,6 @@ def uuid(key: str) -> str:
     hashed.update(key.encode())
     h = hashed.hexdigest()
     return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
-
-
-def type_code(identifier: Resource) -> str:
-    for coding in identifier.get("type", {}).get("coding", ()):
-        code = coding.get("code")
-        if code:
-            return str(code)
-    return ""
-
-
-def rank(identifier: Resource) -> int:
-    """Medical record numbers first: a sender always gives his own; then numbers with an authority; then the rest."""
-    code = type_code(identifier)
-    if code:
-        return PREFERENCE.get(code, UNTYPED)
-    return UNTYPED if "system" in identifier else LATE
-
-
-def preferred(body: Resource) -> Resource | None:
-    if "identifier" not in body:
-        return None
-    found = [one for one in body.get("identifier", ()) if one.get("value")]
-    return min(found, key=rank) if found else None
-
-
-def spelled(run: Run, identifier: Resource) -> str:
-    return f"{identifier.get('system') or 'facility:' + run.facility}|{identifier['value']}"
-
-
-def of_type(body: Resource, *codes: str) -> Resource | None:
-    return next((one for code in codes for one in body.get("identifier", ()) if one.get("value") and type_code(one) == code), None)
 
 
 class Identities:
@@ -152,7 +121,7 @@ def concept(code: Resource | None) -> str:
 
 
 #: what an Observation of a message is part of
-WHOLES = ("DiagnosticReport", "Immunization", "ServiceRequest")
+WHOLES = ("DiagnosticReport", "Immunization", "ServiceRequest", "MedicationAdministration", "MedicationDispense", "MedicationRequest")
 
 
 def observation(identities: Identities, instance: Instance) -> str:
@@ -259,6 +228,10 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "CareTeam": care_team,
     "Immunization": immunization,
     "DocumentReference": document,
+    "MedicationRequest": order_keys.prescription,
+    "MedicationDispense": order_keys.dispense,
+    "MedicationAdministration": order_keys.administration,
+    "Medication": order_keys.medication,
 }
 #: parents before those whose keys name them
 PARENTS = (
@@ -271,6 +244,9 @@ PARENTS = (
     "ServiceRequest",
     "DiagnosticReport",
     "Immunization",
+    "MedicationRequest",
+    "MedicationDispense",
+    "MedicationAdministration",
 )
 ORDER = {name: place for place, name in enumerate(PARENTS)}
 
@@ -290,5 +266,9 @@ EACH = frozenset(
         "Coverage",
         "Specimen",
         "Immunization",
+        "MedicationRequest",
+        "MedicationDispense",
+        "MedicationAdministration",
+        "Medication",
     }
 )

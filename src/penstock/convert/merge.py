@@ -94,6 +94,8 @@ def merge(current: Resource | None, produced: Resource, nulls: Iterable[str] = (
     for name, new in produced.items():
         old = stored.get(name)
         how = way(type, name)
+        if how.merge is known and says_nothing(new) and any(other in stored for other in how.ended):
+            continue
         for other in how.ended:
             if other not in produced:
                 merged.pop(other, None)
@@ -142,8 +144,14 @@ def deep(old: Any, new: Any, key: tuple[str, ...]) -> Any:
 
 def known(old: Any, new: Any, key: tuple[str, ...]) -> Any:
     """`unknown` never replaces something known."""
-    says_nothing = new == "unknown" or (isinstance(new, dict) and new.get("code") == "UNK")
-    return old if old is not None and says_nothing else replace(old, new, key)
+    return old if old is not None and says_nothing(new) else replace(old, new, key)
+
+
+def says_nothing(value: Any) -> bool:
+    """What stands for something that R4 requires and the message did not say (`decisions/defaults.csv`)."""
+    if isinstance(value, list):
+        return all(map(says_nothing, value))
+    return value in ("unknown", {"text": "unknown"}, {"display": "unknown"}) or (isinstance(value, dict) and value.get("code") == "UNK")
 
 
 def forward(old: Any, new: Any, key: tuple[str, ...]) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from penstock.convert import conditions, paths, shape
-from penstock.convert.compiled import Part, Reference, Step
+from penstock.convert.compiled import EVERY, Part, Reference, Step
 from penstock.convert.grammar import Label, Node, walk
 from penstock.convert.paths import Target
 from penstock.errors import Problem
@@ -36,6 +36,8 @@ def part_of(target: Target, filled: str) -> Part | None:
     found = shape.element(target.type, target.path[0].name)
     if found.type != filled:
         raise Problem("structure", "this row's segment map fills another type than its target has")
+    if target.path[0].label == EVERY and not found.many:
+        raise Problem("structure", "all of an element that does not repeat")
     return Part(found.many, target.path[0].label)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from penstock.convert.asking import holds
 from penstock.convert.rows import CODED, Row
 from penstock.convert.run import Memories, Resource, Run, Told
 from penstock.formats.hl7v2.message import NULL
@@ -54,8 +55,16 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
             if plain and raw != NULL and not run.notes:
                 rest.append((source, plain))
             elif not components_used(run, raw, source, used):
-                leftover(run, raw, source, used, rest, *reasons.of(number))
+                reason, type = reasons.of(number)
+                if number in reasons.unless and not touched(source, used):
+                    reason = next((row.reason for row in reasons.unless[number] if holds(row, run, segment.fields, position)), reason)
+                leftover(run, raw, source, used, rest, reason, type)
     return rest
+
+
+def touched(source: str, used: set[str]) -> bool:
+    """Whether anything of a field was used."""
+    return any(place == source or place.startswith((f"{source}.", f"{source}[")) for place in used)
 
 
 def remember_fields(
@@ -162,10 +171,14 @@ def field_reasons(plan: Plan, structure: Structure, node: int, held: tuple[bool,
 class Reasons(dict[int, str]):
     """A field that no row knows at all has a reason too."""
 
-    def __init__(self, found: dict[int, str], otherwise: str, mapped: set[int], types: dict[int, str]) -> None:
+    def __init__(
+        self, found: dict[int, str], otherwise: str, mapped: set[int], types: dict[int, str], unless: dict[int, list[Row]] | None = None
+    ) -> None:
         super().__init__(found)
         self.otherwise, self.mapped, self.types = otherwise, mapped, types
         self.known: dict[int, tuple[str, str]] = {}
+        #: why a field that has a target may not be used after all: rows of it with a condition and a reason, and without a target
+        self.unless = unless or {}
         #: fields without a target of which nothing more can be said; and those where only a date would be worth a word
         self.plain = {number: self.get(number) for number in types if number not in mapped and types[number] not in CODED}
         self.codes = {number: self.get(number) for number in types if number not in mapped and types[number] in CODED}
@@ -187,6 +200,7 @@ def reasons_of(rows: list[Row], segment: str, said: str = "") -> Reasons:
     mapped: set[int] = set()
     reasons: dict[int, str] = {}
     types: dict[int, str] = {}
+    unless: dict[int, list[Row]] = {}
     for row in rows:
         tail = row.source.partition("-")[2]
         if not tail.isdigit():
@@ -197,9 +211,11 @@ def reasons_of(rows: list[Row], segment: str, said: str = "") -> Reasons:
             mapped.add(number)
         elif row.reason:
             reasons[number] = row.reason
+            if row.condition:
+                unless.setdefault(number, []).append(row)
         elif row.target == "?extension":
             reasons.setdefault(number, "HL7 proposes an extension that does not exist yet")
     otherwise = said or (
         ADMINISTRATIVE if segment in HEADS else "the tables give this field no target" if rows else "the tables give this segment no target"
     )
-    return Reasons(reasons, otherwise, mapped, types)
+    return Reasons(reasons, otherwise, mapped, types, unless)

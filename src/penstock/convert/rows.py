@@ -136,7 +136,7 @@ def lay(known: dict[str, tuple[str, Row]], kind: str, row: Row) -> None:
         return
     for rule, (earlier_kind, one) in list(known.items()):
         if rule.startswith(row.rule[:-1]):
-            known[rule] = (earlier_kind, one._replace(target="", reason=row.reason))
+            known[rule] = (earlier_kind, one._replace(condition="", target="", reason=row.reason))
 
 
 def over(row: Row, earlier: Row) -> Row:

@@ -99,10 +99,12 @@ def fitting(using: Using, wanted: str) -> None:
 
 def resolve(row: Row, steps: tuple[Step, ...], found: shape.Shape | None, owner: str, links: Links, assigned: bool) -> Using | None:
     """The data type map of a row: the one it names, else the one that fits its v2 type and the type of its target."""
-    if row.using and not assigned:
+    if row.using and (not assigned or row.using.startswith("@")):
         using = links.using(row.using)
         if using is None:
             raise Problem("structure", "this row names a data type map that is not there")
+        if assigned and using.kind != "value":
+            raise Problem("structure", "only a function for a value takes the text of an assignment")
         return using
     if assigned or (found is not None and found.primitive):
         return None

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from penstock.convert.codes import Codes, CodeTable, Concept
 from penstock.convert.grammar import Group
+from penstock.convert.moments import later
 from penstock.formats.hl7v2 import Message
 from penstock.formats.hl7v2.escape import unescape
 from penstock.formats.hl7v2.message import NULL, Segment
@@ -297,9 +298,23 @@ class Run:
             return ""
         return self.get(self.segments[at].fields, field, component, part) if field else name
 
+    def other_has(self, position: int, name: str, field: int) -> bool:
+        """Whether a field of the nearest segment of that name is valued; an HL7 null is not."""
+        at = self.near(position, name)
+        fields = self.segments[at].fields if at >= 0 else []
+        return field < len(fields) and fields[field] not in ("", NULL)
+
     def other_source(self, position: int, name: str, rest: str) -> str:
         at = self.near(position, name)
         return f"{self.sids[at]}-{rest}"
+
+    def orderly(self, period: Resource, name: str, value: str, source: str) -> bool:
+        """Whether a bound can stand in a period: R4 has none that ends before it begins (per-1)."""
+        start, end = (value, period.get("end")) if name == "start" else (period.get("start"), value)
+        if not start or not end or not later(start, end):
+            return True
+        self.note(source, "the period would end before it begins")
+        return False
 
     def note(self, source: str, reason: str) -> None:
         self.notes.setdefault(source, reason)

@@ -64,6 +64,8 @@ def valued(ref: Ref, here: Here) -> str:
         return (
             f"(piece(raw, run.C, {ref.numbers[1]}) not in EMPTY)" if own_field else f"run.has(fields, {ref.numbers[0]}, {ref.numbers[1]})"
         )
+    if here.segment and ref.name and len(ref.numbers) == 1:
+        return f"run.other_has(at_segment, {ref.name!r}, {ref.numbers[0]})"
     if not here.segment and ref.name and ref.numbers:
         return f"(pick(parts, {ref.numbers[0]}) not in EMPTY)"
     return f"({reads(ref, here)} != '')"
@@ -119,7 +121,7 @@ def source(ref: Ref, here: Here) -> str:
     """An expression for the source path of a reference, for lineage."""
     rest = ".".join(map(str, ref.numbers))
     if not here.segment:
-        return f'f"{{src}}.{rest}"'
+        return f'f"{{{"base" if here.own else "src"}}}.{rest}"'
     if ref.name == here.segment and ref.numbers[0] == here.own and len(ref.numbers) > 1:
         return f'f"{{src}}.{rest.partition(".")[2]}"'
     if ref.name == here.segment:

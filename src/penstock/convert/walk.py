@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CONSTANTS: dict[str, Callable[[str], object]] = {
     "boolean": lambda text: text.lower() == "true",
     "integer": int,
+    "decimal": int,
     "positiveInt": int,
     "unsignedInt": int,
 }
@@ -138,6 +139,8 @@ class Walk:
                 for part in rule.assign
             )
             self.add(f"text, leaf, others = run.joined(({pieces},))")
+            if rule.using is not None:
+                self.add(f"if text: text, leaf = {rule.using.function}(run, text, run.C, leaf)")
         elif rule.using is not None:
             self.add(f"text, leaf = {rule.using.function}(run, {self.raw()}, src)")
         else:
@@ -155,6 +158,9 @@ class Walk:
         rule = self.rule
         self.open(rule.steps[:-1])
         name = leaf.name
+        if self.type == "Period":
+            self.add(f"if run.orderly({self.node}, {name!r}, value, leaf):")
+            self.emitter.depth += 1
         if leaf.many:
             self.add(f"many_ = {self.node}.setdefault({name!r}, [])")
             self.add("many_.append(value)")
