@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from penstock import events, inbox, log, running, telemetry, workers
+from penstock import events, inbox, log, running, stewardship, telemetry, workers
 from penstock.api.app import App, build
 from penstock.api.deal import Dealer, Hand
 from penstock.api.fhir import idempotency
@@ -55,6 +55,7 @@ from penstock.releases.operate import Releases
 from penstock.running import Running
 from penstock.settings import Settings
 from penstock.site import Channel, Site, load_site
+from penstock.stewardship import CodesInForce
 from penstock.store import Cause, Store, Writer, Written
 from penstock.store.index import Index
 from penstock.store.search.match import matches
@@ -82,6 +83,7 @@ class Core:
     store: Store
     maps: Maps[Ways]
     ways: InForce[Ways]
+    codes: CodesInForce
     clock: Clock
     chance: Chance
     inbox_bell: Bell
@@ -185,7 +187,8 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
     await reindexer.load()
     _role(stack, "reindex", reindexer.run)
     maps_bell = await stack.enter_async_context(Bell(database, "penstock_maps"))
-    maps = Maps(database, maps_bell, clock, _ways_of, settings.zone)
+    codes = CodesInForce(registry)
+    maps = Maps(database, maps_bell, clock, partial(_ways_of, codes), settings.zone)
     core = Core(
         settings=settings,
         site=site,
@@ -194,6 +197,7 @@ async def _core(settings: Settings, stack: AsyncExitStack) -> Core:
         store=store,
         maps=maps,
         ways=await maps.start(files_of(settings.site)),
+        codes=codes,
         clock=clock,
         chance=chance,
         inbox_bell=await stack.enter_async_context(Bell(database, "penstock_inbox")),
@@ -301,15 +305,16 @@ async def _flow(core: Core, stack: AsyncExitStack) -> None:
         attempts=core.settings.flow_attempts,
     )
     _role(stack, "flow", flow.run)
+    _role(stack, "stewardship", _stewardship(core).run)
     _role(stack, "upkeep", partial(_upkeep, core))
 
 
-def _ways_of(release: Release) -> dict[str, Ways]:
+def _ways_of(codes: CodesInForce, release: Release) -> dict[str, Ways]:
     """How the messages of each interface are converted under a release."""
-    return {channel.name: _ways(channel, release.plans[channel.name]) for channel in release.site.channels}
+    return {channel.name: _ways(channel, release.plans[channel.name], codes) for channel in release.site.channels}
 
 
-def _ways(channel: Channel, plan: Plan) -> Ways:
+def _ways(channel: Channel, plan: Plan, codes: CodesInForce) -> Ways:
     blank = Context(
         interface=channel.interface.name,
         zone=channel.zone,
@@ -318,10 +323,14 @@ def _ways(channel: Channel, plan: Plan) -> Ways:
     )
 
     def context(received: Received) -> Context:
-        return replace(blank, received_at=received.received_at)
+        return replace(blank, received_at=received.received_at, local=codes())
 
     interface = channel.interface
     return Ways(plan=plan, context=context, charset=interface.charset, fallback=interface.fallback, filters=channel.filters)
+
+
+def _stewardship(core: Core) -> stewardship.Upkeep:
+    return stewardship.Upkeep(core.database, core.codes, core.inbox_bell, core.clock)
 
 
 async def _upkeep(core: Core) -> None:
@@ -399,6 +408,9 @@ async def _door(core: Core, stack: AsyncExitStack) -> App:
         demands=core.demands,
         packages=core.packages,
         maps=Releases(core.database, core.maps),
+        steward=stewardship.Steward(
+            core.database, core.store, core.codes, _stewardship(core), core.follower.settle, core.clock, core.chance
+        ),
         settle=core.follower.settle,
         note=(await stack.enter_async_context(unwritten.Ledger(database, most=settings.unwritten_most))).note,
     )

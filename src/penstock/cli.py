@@ -20,6 +20,7 @@ from penstock import __version__
 from penstock.errors import Problem, Problems
 from penstock.settings import ROLES, read_settings
 from penstock.workbench import maps
+from penstock.workbench.codes import codes
 from penstock.workbench.packages import packages
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ Subscription = Annotated[str, typer.Argument(help="Subscription/ID or site/NAME,
 dead = typer.Typer(no_args_is_help=True, help="Dead letters: deliveries that were given up.")
 app.add_typer(dead, name="dead")
 app.add_typer(packages, name="package")
+app.add_typer(codes, name="codes")
 for verb in (maps.maps, maps.plan, maps.apply, maps.rollback, maps.releases):
     app.command()(verb)
 

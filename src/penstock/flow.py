@@ -17,12 +17,12 @@ from typing import Any
 
 from prometheus_client import Counter, Histogram
 
-from penstock import inbox, log
+from penstock import inbox, log, stewardship
 from penstock.audit import lineage
 from penstock.audit.way import microseconds
 from penstock.auth.access import SYSTEM
 from penstock.clock import Chance, Clock
-from penstock.convert import Context, Converted, Plan, convert, merge
+from penstock.convert import Context, Converted, Plan, Steward, convert, merge
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
 from penstock.formats.fhir import json
@@ -217,6 +217,7 @@ class Flow:
         if good:
             await self._store_all(tx, good)
             await lineage.record(tx, [self._lineage(work) for work in good])
+            await stewardship.note(tx, [_unknown(work) for work in good], self._clock.now())
         finished = [
             (work.received.inbox_id, "filtered" if work.filtered else "stored", work.filtered) for work in works if not work.problem
         ]
@@ -276,6 +277,12 @@ class Flow:
         return lineage.Record(
             inbox_id, converted.version, work.converted_at, made, converted.remainder, converted.steward, converted.structure, work.passed
         )
+
+
+def _unknown(work: Work) -> tuple[str, int, Sequence[Steward]]:
+    """The codes of a message that nobody knows yet."""
+    assert work.converted is not None
+    return work.received.interface, work.received.inbox_id, work.converted.steward
 
 
 def _nulls(work: Work) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from penstock.audit.transactions import Window
 from penstock.audit.unwritten import Unwritten
@@ -90,6 +90,16 @@ class Packages(Protocol):
     def remove(self, name: str, version: str, /, *, force: bool) -> Awaitable[Json]: ...
 
 
+class Mapped(NamedTuple):
+    """What one code of a source system means."""
+
+    system: str
+    code: str
+    target_system: str
+    target_code: str
+    display: str = ""
+
+
 class Maps(Protocol):
     """The releases of a site's maps: listed, applied, rolled back."""
 
@@ -98,6 +108,16 @@ class Maps(Protocol):
     def files(self, version: str, /) -> Awaitable[Json]: ...
     def apply(self, access: Access, files: Mapping[str, str], reason: str, /, *, preview: bool) -> Awaitable[Json]: ...
     def rollback(self, access: Access, version: str | None, reason: str, /) -> Awaitable[Json]: ...
+
+
+class Steward(Protocol):
+    """Codes that nobody knows: listed, mapped, ignored; the concept maps, exported and imported."""
+
+    def listed(self, state: str | None, interface: str | None, limit: int, /) -> Awaitable[Any]: ...
+    def map(self, access: Access, mapping: Mapped, /, *, preview: bool) -> Awaitable[Json]: ...
+    def ignore(self, access: Access, system: str, code: str, interface: str | None, /) -> Awaitable[Json]: ...
+    def exported(self, access: Access, /) -> Awaitable[Json]: ...
+    def imported(self, access: Access, bundle: Json, /) -> Awaitable[Json]: ...
 
 
 def unnoted(record: Unwritten) -> None:
@@ -136,5 +156,6 @@ class Parts:
     demands: Demands = field(default_factory=lambda: Demands(Validator(Shelf())))
     packages: Packages | None = None
     maps: Maps | None = None
+    steward: Steward | None = None
     note: Note = unnoted
     settle: Callable[[], Awaitable[None]] = settled

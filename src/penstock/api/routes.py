@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.api import admin, feed, health, ingest, maps, metrics, packages, tokens
+from penstock.api import admin, codes, feed, health, ingest, maps, metrics, packages, tokens
 from penstock.api.describe import described
 from penstock.api.fhir import bundle, create, history, later, patch, read, search, write
 from penstock.api.operations import OPERATIONS, operation_routes
@@ -70,6 +70,11 @@ _SERVED: tuple[Route, ...] = (
     Route("/admin/v1/maps/releases", ("POST",), "admin/maps.u", maps.applied, "Put maps in force, or preview what they change"),
     Route("/admin/v1/maps/releases/{version}", ("GET", "HEAD"), "admin/maps.r", maps.shown, "The files of a release"),
     Route("/admin/v1/maps/rollback", ("POST",), "admin/maps.u", maps.rolled_back, "Put an earlier release in force again"),
+    Route("/admin/v1/codes", ("GET", "HEAD"), "admin/codes.r", codes.listed, "Codes that nobody knows yet, and who waits for them"),
+    Route("/admin/v1/codes/map", ("POST",), "admin/codes.u", codes.mapped, "Say what a code means, and take up what waited"),
+    Route("/admin/v1/codes/ignore", ("POST",), "admin/codes.u", codes.ignored, "Say that a code needs no meaning"),
+    Route("/admin/v1/codes/maps", ("GET", "HEAD"), "admin/codes.r", codes.exported, "The concept maps that conversions read"),
+    Route("/admin/v1/codes/maps", ("POST",), "admin/codes.u", codes.imported, "Write concept maps, and take up what waited"),
     Route("/admin/v1/deliveries/replay", ("POST",), "admin/deliveries.u", admin.deliveries_replay, "Deliver a window of events again"),
 )
 

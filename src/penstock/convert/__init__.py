@@ -9,6 +9,7 @@ from penstock.convert.codes import CodeRow, read_codes
 from penstock.convert.compiled import Plan
 from penstock.convert.engine import Converted
 from penstock.convert.explain import Explained
+from penstock.convert.local import LocalCodes, local_codes
 from penstock.convert.merge import merge
 from penstock.convert.rows import Row, effective, read_rows
 from penstock.convert.run import Context, Lineage, Null, Steward
@@ -19,6 +20,7 @@ __all__ = [
     "Converted",
     "Explained",
     "Lineage",
+    "LocalCodes",
     "Null",
     "Plan",
     "Row",
@@ -26,6 +28,7 @@ __all__ = [
     "convert",
     "effective",
     "explain",
+    "local_codes",
     "merge",
     "plan",
     "read_codes",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from penstock.convert.codes import Codes, CodeTable, Concept
 from penstock.convert.grammar import Group
+from penstock.convert.local import NO_LOCAL_CODES, LocalCodes
 from penstock.convert.moments import later
 from penstock.formats.hl7v2 import Message
 from penstock.formats.hl7v2.escape import unescape
@@ -33,10 +34,12 @@ class Context:
     #: code system by the name that the sender gives it: `{"LOCALLAB": "https://example.org/codes/lab"}`
     code_systems: Mapping[str, str] = field(default_factory=dict)
     tenant: str = ""
+    #: what codes mean that no table knows
+    local: LocalCodes = NO_LOCAL_CODES
 
     def settings(self) -> tuple[object, ...]:
         """What a code can depend on."""
-        return self.zone, tuple(self.authorities.items()), tuple(self.code_systems.items())
+        return self.zone, tuple(self.authorities.items()), tuple(self.code_systems.items()), self.local.version
 
 
 class Steward(NamedTuple):
@@ -337,9 +340,13 @@ class Run:
         self.references.append((reference, to))
         self.lineage.append((me, path + "reference", rule, source))
 
+    def find(self, table: CodeTable, text: str) -> Concept | None:
+        """The standard meaning of a code of a table: by the table, else by what the site's concept maps say of its code system."""
+        return table.find(text) or self.context.local.concept(table.source, text)
+
     def listed(self, table: CodeTable, text: str, source: str) -> str:
         """The standard code for an element that takes any text; what the table does not know stays as it is and is listed for a steward."""
-        found = table.find(text)
+        found = self.find(table, text)
         if found is None:
             self.steward.append(Steward(source, table.source, text, table.name))
         return text if found is None else found.code
@@ -361,7 +368,7 @@ class Run:
     def vocabulary_concept(self, me: int, node: Resource, path: str, table: CodeTable, raw: str, source: str, rule: str) -> None:
         """Put the standard coding first; the data type map then adds the original one behind it."""
         text, leaf = self.leaf(raw, source)
-        found = table.find(text) if text else None
+        found = self.find(table, text) if text else None
         if found is None:
             if text and not self.named_elsewhere(raw, table):
                 self.steward.append(Steward(leaf, table.source, text, table.name))
@@ -386,7 +393,7 @@ class Run:
     def standardise(self, me: int, node: Resource, path: str) -> None:
         table, raw, source, rule = self.standard.pop(id(node))
         text, leaf = self.leaf(raw, source)
-        found = table.find(text) if text else None
+        found = self.find(table, text) if text else None
         if found is None:
             if text:
                 self.steward.append(Steward(leaf, table.source, text, table.name))
@@ -401,8 +408,11 @@ class Run:
         self.lineage[start:] = [entry for entry in self.lineage[start:] if entry[1].removeprefix(path) in node]
         self.lineage.extend((me, path + name, rule, leaf) for name in node)
 
-    def steward_concept(self, node: Resource, binding: str, table: CodeTable | None, source: str) -> None:
-        """A concept of which no coding has a system that we know is work for a steward; HL7 table codes get their table's system."""
+    def steward_concept(self, me: int, node: Resource, path: str, binding: str, table: CodeTable | None, source: str) -> None:
+        """A concept of which no coding has a system that we know: a concept map says what it means, or it is work for a steward.
+
+        The standard coding stands behind the original one. Codes of an HL7 table get their table's system.
+        """
         codings = node.get("coding")
         if not codings:
             return
@@ -415,7 +425,14 @@ class Run:
         if first is not None and not first.startswith("urn:id:"):
             return  # the frequent case, without the two searches below
         local = next((coding for coding in codings if "code" in coding), None)
-        if local is not None and binding and all(coding.get("system", "urn:id:").startswith("urn:id:") for coding in codings):
+        if local is None or any(not coding.get("system", "urn:id:").startswith("urn:id:") for coding in codings):
+            return
+        known = self.context.local.find(local.get("system", ""), local["code"])
+        if known is not None:
+            codings.append(coding_of(known.concept))
+            at = f"{path}coding[{len(codings) - 1}]."
+            self.lineage.extend((me, at + name, known.rule, source) for name in codings[-1])
+        elif binding:
             self.steward.append(Steward(source, local.get("system", ""), local["code"], binding))
 
 

@@ -96,7 +96,7 @@ class Walk:
     def code(self, leaf: shape.Shape) -> None:
         """The code that the table has for the text; what it does not know is kept beside the element."""
         rule = self.rule
-        self.add(f"found = {rule.table}.find(text)")
+        self.add(f"found = run.find({rule.table}, text)")
         self.add("if found is None:")
         self.emitter.depth += 1
         if leaf.many or not self.simple():
@@ -192,7 +192,7 @@ class Walk:
             self.add(f"run.standardise({self.me}, {self.node}, {self.path})")
         if self.type == "CodeableConcept":
             binding = rule.shape.binding if rule.shape else ""
-            self.add(f"run.steward_concept({self.node}, {binding!r}, {rule.table or 'None'}, src)")
+            self.add(f"run.steward_concept({self.me}, {self.node}, {self.path}, {binding!r}, {rule.table or 'None'}, src)")
         if self.commits:
             self.add(f"if {'len(' + self.node + ') > 1' if self.node.startswith('body') else self.node}:")
             self.emitter.depth += 1

@@ -20,7 +20,7 @@ SAMPLES = dict(sample_messages())
 GOOD, BROKEN = SAMPLES["01_admission.hl7"], SAMPLES["08_broken.hl7"]
 VERBS = (
     "up", "load", "mock", "fetch", "init", "check", "convert", "fhirpath", "send", "token", "trace", "replay", "dead", "doctor", "package",
-    "maps", "plan", "apply", "rollback", "releases",
+    "maps", "codes", "plan", "apply", "rollback", "releases",
 )  # fmt: skip
 
 
