@@ -326,7 +326,9 @@ def _ways(channel: Channel, plan: Plan, codes: CodesInForce) -> Ways:
         return replace(blank, received_at=received.received_at, local=codes())
 
     interface = channel.interface
-    return Ways(plan=plan, context=context, charset=interface.charset, fallback=interface.fallback, filters=channel.filters)
+    return Ways(
+        plan=plan, context=context, charset=interface.charset, fallback=interface.fallback, filters=channel.filters, order=channel.order
+    )
 
 
 def _stewardship(core: Core) -> stewardship.Upkeep:

@@ -22,14 +22,15 @@ from penstock.audit import lineage
 from penstock.audit.way import microseconds
 from penstock.auth.access import SYSTEM
 from penstock.clock import Chance, Clock
-from penstock.convert import Context, Converted, Plan, Steward, convert, merge
+from penstock.convert import Context, Converted, Plan, Steward, convert
+from penstock.convert.state import Moment, Record, moment, statements
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
 from penstock.formats.fhir import json
-from penstock.formats.fhir.validate import require_sound
 from penstock.formats.hl7v2 import parse
 from penstock.inbox import Received
 from penstock.match import Identities
+from penstock.records import Records, key_of
 from penstock.store import Cause, Change, Store, Written
 from penstock.store.batch import Item
 from penstock.store.identified import owners
@@ -41,19 +42,25 @@ _SECONDS = Histogram("penstock_flow_stage_seconds", "Time of one message in one 
 #: So often may the program end with a message at its first attempts before that message is held to be the reason.
 _DEATHS = 10
 
+#: Why a value of a message is in no version of its resource.
+STALE = "something newer is stored already"
+
 Resource = dict[str, Any]
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ways:
-    """How the messages of one interface are converted. ``filters`` are triggers (``ADT^A60``) that are accepted and not stored."""
+    """How the messages of one interface are converted. ``filters`` are triggers (``ADT^A60``) that are accepted and not stored.
+
+    ``order`` says what orders its messages: the times that they carry, or their arrival.
+    """
 
     plan: Plan
     context: Callable[[Received], Context]
     charset: str | None = None
     fallback: str | None = None
     filters: frozenset[str] = frozenset()
+    order: str = "event-time"
 
 
 @dataclass
@@ -62,10 +69,12 @@ class Work:
 
     received: Received
     converted: Converted | None = None
+    moment: Moment | None = None
     problem: Problem | None = None
     filtered: str = ""
     converted_at: datetime | None = None
     written: list[Written] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     #: The stage that it is in, and those that it has passed: name, when that began (microseconds since 1970), how long it took.
     stage: str = "parsed"
     passed: list[tuple[str, int, int]] = field(default_factory=list)
@@ -187,10 +196,12 @@ class Flow:
             work.filtered = "the interface filters this trigger"
             return
         try:
+            context = ways.context(received)
             with self._stage("parsed", work):
                 message = parse(received.raw, charset=ways.charset, fallback=ways.fallback)
             with self._stage("mapped", work):
-                work.converted = convert(message, ways.plan, ways.context(received))
+                work.converted = convert(message, ways.plan, context)
+                work.moment = moment(message, context, order=ways.order, number=received.inbox_id)
         except Problem as problem:
             if problem.meaning.retry:
                 raise
@@ -234,34 +245,30 @@ class Flow:
         await self._store.ensure(self._database, {resource["resourceType"] for resources in produced for resource in resources})
         identities = await Identities.load(produced, partial(self._owners, tx), partial(self._patients, tx))
         renamed = [identities.apply(resources) for resources in produced]
-        current = await self._current(tx, {(r["resourceType"], r["id"]) for resources in renamed for r in resources}, lock=True)
+        records = await Records.load(tx, self._store, {key_of(resource) for resources in renamed for resource in resources})
         items: list[tuple[Work, Item]] = []
         for work, resources in zip(works, renamed, strict=True):
             with self._stage("validated", work):
-                items += [(work, item) for item in self._items(work, resources, current)]
+                items += [(work, item) for item in self._items(work, resources, records)]
         with self._stage("stored", *works):
-            outcomes = await self._store.write_items(tx, [item for _, item in items])
-        for (work, _), outcome in zip(items, outcomes, strict=True):
-            if isinstance(outcome, Problem):
-                raise outcome
+            written = records.check(await self._store.write_items(tx, [item for _, item in items]))
+            await records.keep(tx)
+        for (work, _), outcome in zip(items, written, strict=True):
             work.written.append(outcome)
 
-    def _items(self, work: Work, resources: Sequence[Resource], current: dict[Key, Resource]) -> Iterator[Item]:
-        """What a message makes of ``current``, which it changes. What a converter makes is held to the rules of what clients send."""
+    def _items(self, work: Work, resources: list[Resource], records: Records) -> Iterator[Item]:
+        """What a message makes of the records, which it changes."""
+        assert work.converted is not None
+        assert work.moment is not None
         cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
-        for resource, nulls in zip(resources, _nulls(work), strict=True):
-            key = (resource["resourceType"], resource["id"])
-            before, current[key] = current.get(key), merge(current.get(key), resource, nulls)
-            if current[key] != before:
-                require_sound(current[key])
-            yield Item(SYSTEM, Change("update", *key, resource=current[key]), cause)
-
-    async def _current(self, tx: Tx, keys: Iterable[Key], *, lock: bool) -> dict[Key, Resource]:
-        found = await self._store.read_many(tx, SYSTEM, keys, lock=lock)
-        return {key: json.decode(stored.body) for key, stored in found.items()}
+        for statement in statements(work.converted._replace(resources=resources), work.moment):
+            record = records.fold(statement)
+            work.records.append(record)
+            yield Item(SYSTEM, Change("update", *key_of(statement.resource), resource=record.resource), cause)
 
     async def _patients(self, tx: Tx, ids: Iterable[str]) -> dict[str, Resource]:
-        return {id_: body for (_, id_), body in (await self._current(tx, [("Patient", id_) for id_ in ids], lock=False)).items()}
+        found = await self._store.read_many(tx, SYSTEM, [("Patient", id_) for id_ in ids])
+        return {id_: json.decode(stored.body) for (_, id_), stored in found.items()}
 
     async def _owners(self, tx: Tx, identifiers: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], frozenset[str]]:
         return await owners(tx, SYSTEM, "Patient", identifiers)
@@ -270,12 +277,16 @@ class Flow:
         assert work.converted is not None
         assert work.converted_at is not None
         steps: list[list[tuple[str, str, str]]] = [[] for _ in work.written]
+        remainder = list(work.converted.remainder)
         for index, path, rule, source in work.converted.lineage:
-            steps[index].append((path, rule, source))
+            if work.records[index].lost and _top(path) in work.records[index].lost:
+                remainder.append((source, STALE))
+            else:
+                steps[index].append((path, rule, source))
         made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
         converted, inbox_id = work.converted, work.received.inbox_id
         return lineage.Record(
-            inbox_id, converted.version, work.converted_at, made, converted.remainder, converted.steward, converted.structure, work.passed
+            inbox_id, converted.version, work.converted_at, made, remainder, converted.steward, converted.structure, work.passed
         )
 
 
@@ -285,13 +296,9 @@ def _unknown(work: Work) -> tuple[str, int, Sequence[Steward]]:
     return work.received.interface, work.received.inbox_id, work.converted.steward
 
 
-def _nulls(work: Work) -> list[list[str]]:
-    """For each resource of a message the element paths that HL7 nulls delete."""
-    assert work.converted is not None
-    paths: list[list[str]] = [[] for _ in work.converted.resources]
-    for index, path in work.converted.nulls:
-        paths[index].append(path)
-    return paths
+def _top(path: str) -> str:
+    """The property of the resource that an element path begins with."""
+    return path.partition(".")[0].partition("[")[0]
 
 
 def _outcome(work: Work) -> str:

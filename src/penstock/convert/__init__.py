@@ -10,9 +10,9 @@ from penstock.convert.compiled import Plan
 from penstock.convert.engine import Converted
 from penstock.convert.explain import Explained
 from penstock.convert.local import LocalCodes, local_codes
-from penstock.convert.merge import merge
 from penstock.convert.rows import Row, effective, read_rows
 from penstock.convert.run import Context, Lineage, Null, Steward
+from penstock.convert.state import merge
 
 __all__ = [
     "CodeRow",

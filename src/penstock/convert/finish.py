@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.convert.joined import joined
 from penstock.convert.lineage import Lineages
-from penstock.convert.merge import rivals
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
+from penstock.convert.state.ways import rivals
 from penstock.convert.together import settle
 
 if TYPE_CHECKING:

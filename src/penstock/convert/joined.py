@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from penstock.convert.merge import rivals
 from penstock.convert.run import Resource
+from penstock.convert.state.ways import rivals
 
 
 def joined(one: Resource, other: Resource) -> tuple[Resource, dict[str, str]]:

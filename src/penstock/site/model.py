@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from penstock.auth.clients import Client
 from penstock.convert import CodeRow, Plan, Row, plan
+from penstock.convert.state.moment import EVENT_TIME
 from penstock.delivery import Partner, Webhook
 from penstock.errors import Problem
 from penstock.formats.fhir.validate.demands import Demand
@@ -29,12 +30,14 @@ class Overlay:
 class Channel:
     """An interface and what its messages need to become FHIR. ``listen`` is the HOST:PORT of a listener of its own.
 
-    ``maps`` names the overlays that it chooses beside those for everybody: vendor, site, department; the later wins.
+    ``order`` says what orders its messages: the times that they carry, or their arrival. ``maps`` names the overlays that it chooses
+    beside those for everybody: vendor, site, department; the later wins.
     """
 
     interface: Interface
     listen: str | None = None
     filters: frozenset[str] = frozenset()
+    order: str = EVENT_TIME
     authorities: Mapping[str, str] = field(default_factory=dict)
     code_systems: Mapping[str, str] = field(default_factory=dict)
     maps: tuple[str, ...] = ()

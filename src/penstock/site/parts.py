@@ -9,6 +9,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from penstock.auth.clients import Client, read_client
+from penstock.convert.state.moment import EVENT_TIME, ORDERS
 from penstock.delivery import Manners, Partner, Webhook
 from penstock.delivery.outbound import parse_url
 from penstock.delivery.partner import FORMATS, PAGES, WRITES
@@ -59,6 +60,7 @@ def channel(given: Given, zone: str) -> Channel:
         interface,
         listen or None,
         filters=frozenset(given.texts("filters", check=_trigger)),
+        order=given.choice("order", ORDERS, EVENT_TIME),
         authorities=given.mapping("authorities", check=_uri),
         code_systems=given.mapping("code_systems", check=_uri),
         maps=given.texts("maps", check=_word),

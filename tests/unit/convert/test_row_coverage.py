@@ -17,4 +17,4 @@ def test_a_row_counts_when_it_puts_something_into_a_resource_and_not_before() ->
 def test_a_row_whose_condition_does_not_hold_does_not_fire() -> None:
     _, admitted = coverage([MESSAGE], ("ADT_A01",))
     _, discharged = coverage([MESSAGE.replace(b"A01", b"A13")], ("ADT_A01",))
-    assert "PV1[Encounter]:0#6" in discharged - admitted
+    assert "PV1[Encounter]:0#5" in discharged - admitted

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from penstock import convert
-from penstock.convert import Context, merge
+from penstock.convert import Context
+from penstock.convert.state import Marks, fold, moment, statements
+from penstock.convert.state import Record as Kept
 from penstock.formats.fhir import validate
 from penstock.formats.hl7v2 import parse
 
@@ -26,19 +28,22 @@ def message(trigger: str, time: str, *, place: str = "WardA^R1^B1", visit: str =
 
 
 class Record:
-    """A store of one kind: it keeps what merge gives."""
+    """A store of one kind: it keeps what fold gives."""
 
     def __init__(self) -> None:
-        self.resources: dict[tuple[str, str], Resource] = {}
+        self.kept: dict[tuple[str, str], Kept] = {}
 
     def take(self, text: str) -> None:
         result = convert.convert(parse(text), convert.plan(), Context())
-        for index, resource in enumerate(result.resources):
-            key = (resource["resourceType"], resource["id"])
-            nulls = [path for at, path in result.nulls if at == index]
-            merged = merge(self.resources.get(key), resource, nulls)
-            assert [issue for issue in validate.check(merged) if issue.severity == "error"] == []
-            self.resources[key] = merged
+        for statement in statements(result, moment(parse(text), Context())):
+            key = (statement.resource["resourceType"], statement.resource["id"])
+            self.kept[key] = found = fold(self.kept.get(key, Kept(None, Marks())), statement)
+            assert found.resource is not None
+            assert [issue for issue in validate.check(found.resource) if issue.severity == "error"] == []
+
+    @property
+    def resources(self) -> dict[tuple[str, str], Resource]:
+        return {key: record.resource for key, record in self.kept.items() if record.resource is not None}
 
     def only(self, type: str) -> Resource:
         (found,) = [one for (kind, _), one in self.resources.items() if kind == type]
