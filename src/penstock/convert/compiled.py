@@ -81,6 +81,11 @@ class Step:
     def type(self) -> str:
         return self.target[0]
 
+    @property
+    def every(self) -> bool:
+        """Whether it means each such resource of its group: then they are filled when all of them are there."""
+        return self.target[1] == EVERY
+
 
 @dataclass(frozen=True, slots=True)
 class Structure:

@@ -109,12 +109,15 @@ def run_plan(message: Message, structure: Structure, plan: Plan, context: Contex
                     run.skipped[position] = next((step.reason for step in steps if step.reason), "")
                 steps = chosen[key]
             for step in steps:
-                if step.part is not None and step.part.every:
+                if step.every or (step.part is not None and step.part.every):
                     late.append((step, position))
                 else:
                     take(run, step, position, pending)
     for step, position in late:
-        take(run, step, position, pending)
+        if step.every:
+            spread(run, step, position, pending)
+        else:
+            take(run, step, position, pending)
     return run, moves, pending
 
 
@@ -152,6 +155,20 @@ def take(run: Run, step: Step, position: int, pending: list[Pending]) -> None:
         register(step.target, instance, group, groups)
     after = len(instance.body.get(step.adds, ())) if step.adds else 0
     pending.append(Pending(step, position, instance, after - 1 if after > before else -1))
+
+
+def spread(run: Run, step: Step, position: int, pending: list[Pending]) -> None:
+    """One segment into each resource of that type which was made in its occurrence of the groups."""
+    for one in run.instances:
+        if one.type == step.type and one.registered and within(run.around[one.place], run.around[position]):
+            step.fill(run, one.number, one.body, "", run.segments[position].fields, run.sids[position], position)
+            pending.append(Pending(step, position, one))
+
+
+def within(group: Group | None, outer: Group) -> bool:
+    while group is not None and group is not outer:
+        group = group.outer
+    return group is not None
 
 
 def register(label: Label, instance: Instance, group: Group, groups: tuple[int, ...]) -> None:

@@ -229,8 +229,8 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Immunization": immunization,
     "DocumentReference": document,
     "MedicationRequest": order_keys.prescription,
-    "MedicationDispense": order_keys.dispense,
-    "MedicationAdministration": order_keys.administration,
+    "MedicationDispense": order_keys.of_order,
+    "MedicationAdministration": order_keys.of_order,
     "Medication": order_keys.medication,
 }
 #: parents before those whose keys name them

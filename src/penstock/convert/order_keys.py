@@ -13,35 +13,31 @@ from penstock.convert.run import Instance
 if TYPE_CHECKING:
     from penstock.convert.identity import Identities
 
-#: the segment that made a Medication, and of which resource it then is; of an order where no other is named
-OWNERS = {"RXD": "MedicationDispense", "RXA": "MedicationAdministration"}
+#: what tells several things of one order apart, by the segment that tells of them: its counter, and for those whose sender does not count
+#: its time (RXD-1 and RXD-3, RXA-2 and RXA-3, RXG-1)
+COUNTERS = {"RXD": (1, 3), "RXA": (2, 3), "RXG": (1,)}
 
 
 def prescription(identities: Identities, instance: Instance) -> str:
+    """The order; a give of it (RXG) by its counter."""
+    if instance.creator in COUNTERS:
+        return of_order(identities, instance)
     found = of_type(instance.body, "PLAC") or of_type(instance.body, "FILL")
     return spelled(identities.run, found) if found is not None else ""
 
 
-def of_order(identities: Identities, instance: Instance, *fields: int) -> str:
-    """The order, and what tells several things that were done for it apart: fields of the segment that tells of them."""
+def of_order(identities: Identities, instance: Instance) -> str:
+    """A dispense, an administration or a give: the order, and what tells it from others of the same order."""
     order = identities.near(instance, "MedicationRequest")
     if order is None or instance.place < 0:
         return ""
     segment = identities.run.segments[instance.place]
-    return "|".join((order.key, segment.name, *(identities.run.get(segment.fields, field) for field in fields)))
-
-
-def dispense(identities: Identities, instance: Instance) -> str:
-    """RXD-1 counts the dispenses of an order; RXD-3 tells those apart whose sender does not count."""
-    return of_order(identities, instance, 1, 3)
-
-
-def administration(identities: Identities, instance: Instance) -> str:
-    """RXA-2 counts the administrations of an order; RXA-3 tells those apart whose sender does not count."""
-    return of_order(identities, instance, 2, 3)
+    return "|".join((order.key, segment.name, *(identities.run.get(segment.fields, field) for field in COUNTERS.get(segment.name, ()))))
 
 
 def medication(identities: Identities, instance: Instance) -> str:
-    """The medication of an order, a dispense or an administration is that one's own."""
-    owner = identities.near(instance, OWNERS.get(instance.creator, "MedicationRequest"))
-    return owner.key if owner is not None else ""
+    """The medication of an order, a dispense, an administration or a give is that one's own."""
+    if instance.creator in COUNTERS:
+        return of_order(identities, instance)
+    order = identities.near(instance, "MedicationRequest")
+    return order.key if order is not None else ""

@@ -198,13 +198,27 @@ def offset(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
     return "" if total is None else str(total), src
 
 
+def amount(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """TQ.3, `D10`: ten."""
+    text, leaf = run.leaf(raw, src)
+    found = lettered(text)
+    return str(found.amount) if found is not None else "", leaf
+
+
+def unit(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
+    """TQ.3, `D10`: the code of UCUM for days."""
+    text, leaf = run.leaf(raw, src)
+    found = lettered(text)
+    return found.unit if found is not None else "", leaf
+
+
 def time_unit(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
     """The word for a unit of time as the code of UCUM."""
     text, leaf = run.leaf(raw, src)
-    unit = UNITS.get(text.strip().upper(), "")
-    if text and not unit:
+    found = UNITS.get(text.strip().upper(), "")
+    if text and not found:
         run.note(leaf, NO_UNIT)
-    return unit, leaf
+    return found, leaf
 
 
 def count(run: Run, raw: str, delim: str, src: str) -> tuple[str, str]:
@@ -230,6 +244,8 @@ BUILTINS: dict[str, Builtin] = {
     "@per": Builtin(per, "element", "Quantity"),
     "@ending": Builtin(ending, "value"),
     "@offset": Builtin(offset, "value"),
+    "@amount": Builtin(amount, "value"),
+    "@unit": Builtin(unit, "value"),
     "@time-unit": Builtin(time_unit, "value"),
     "@count": Builtin(count, "value"),
     "@as-needed": Builtin(as_needed, "value"),

@@ -210,3 +210,17 @@ def test_a_reference_under_a_label_that_no_row_makes_is_refused() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         converted(rows, "ZMR|1")
     assert [problem.at for problem in caught.value.exceptions if isinstance(problem, Problem)] == ["TST_T01:ORDER.ZMR#1"]
+
+
+def test_a_segment_can_fill_each_resource_of_its_group() -> None:
+    rows = (
+        row("ACTS#1", "begin 1..*"),
+        row("ACTS.ACT#1", "begin 1..*"),
+        row("ACTS.ACT.ZMR#1", "segment 1..1", target=MR, using="ZMR[MedicationRequest]"),
+        Row("TST_T01:ACTS.ACT#2", "/TST_T01.ACTS.ACT", "end 0..1"),
+        row("ACTS.ZNT#1", "segment 0..1", target="MedicationRequest[all]", using="ZNT[MedicationRequest]"),
+        Row("TST_T01:ACTS#2", "/TST_T01.ACTS", "end 0..1"),
+        Row("ZNT[MedicationRequest]:1#1", "ZNT-1", "ST", "", "note.text"),
+    )
+    result = converted(rows, "ZMR|1\rZMR|2\rZNT|both\rZMR|3")
+    assert [one.get("note") for one in result.resources[1:]] == [[{"text": "both"}], [{"text": "both"}], None]

@@ -94,3 +94,45 @@ def test_a_reason_why_a_field_was_not_used_is_the_one_that_holds() -> None:
 
     assert rest("RXO|T1^Pill^L\rRXE||T2^Pill^L")["RXO-1"] == "the encoded order (RXE) says it"
     assert rest("RXO|T1^Pill^L|||mg")["RXO-4"] == "the condition of no rule for this field held"
+
+
+def test_what_is_done_for_an_order_refers_to_the_order_that_was_placed() -> None:
+    placed = order("ORC|NW|P1^CPOE\rRXO|T1^Pill^L|1||mg", "OMP^O09")
+    dispensed = resources("ORC|RE|P1^CPOE|F1^RX\rRXD|1|T2^Generic^L|20250413|10", "RDS^O13")
+    given = resources("ORC|RE|P1^CPOE|F1^RX\rRXA|0|1|20250413|20250413|T2^Generic^L|1|mg", "RAS^O17")
+    to = f"MedicationRequest/{placed['id']}"
+    assert [one["authorizingPrescription"] for one in dispensed if "authorizingPrescription" in one] == [[{"reference": to}]]
+    assert [one["request"] for one in given if "request" in one] == [{"reference": to}]
+
+
+def test_a_dispense_does_not_change_what_was_ordered() -> None:
+    placed = order("ORC|NW|P1^CPOE\rRXO|T1^Pill^L|1||mg", "OMP^O09")
+    again = merge(placed, order("ORC|RE|P1^CPOE|F1^RX\rRXD|1|T2^Generic^L|20250413|10", "RDS^O13"))
+    assert {name: again[name] for name in placed if name != "identifier"} == {name: placed[name] for name in placed if name != "identifier"}
+
+
+@pytest.mark.parametrize(
+    ("text", "type", "made"),
+    [
+        ("RXD|{0}|T2^Generic^L|20250413|10", "RDS^O13", "MedicationDispense"),
+        ("RXA|0|{0}|20250413||T2^Generic^L|1|mg", "RAS^O17", "MedicationAdministration"),
+        ("RXA|0|1|2025041{0}||T2^Generic^L|1|mg", "RAS^O17", "MedicationAdministration"),
+        ("RXG|{0}|||T2^Generic^L|1||mg", "RGV^O15", "MedicationRequest"),
+    ],
+)
+def test_the_next_of_its_kind_is_another_one_and_the_same_again_is_the_same(text: str, type: str, made: str) -> None:
+    def ids(number: str) -> list[str]:
+        found = resources(f"ORC|RE|P1^CPOE\r{text.format(number)}", type)
+        return [one["id"] for one in found if one["resourceType"] == made and one.get("intent") != "order"]
+
+    assert ids("1") == ids("1") != ids("2")
+    assert len(ids("1")) == 1
+
+
+def test_an_administration_without_a_dose_has_no_dosage_and_its_route_is_left_over() -> None:
+    head = "MSH|^~\\&|CPOE|N|||20250413||RAS^O17|1|P|2.5\rPID|1||7^^^X^MR\rORC|RE|P1\r"
+    result = convert.convert(parse(head + "RXA|0|1|||T2^Generic^L|some\rRXR|PO"), convert.plan(), Context())
+    [given] = [one for one in result.resources if one["resourceType"] == "MedicationAdministration"]
+    assert "dosage" not in given
+    assert given["_effectiveDateTime"]["extension"][0]["valueCode"] == "unknown"
+    assert ("RXR-1", "R4 has this only beside a dose or a rate (mad-1)") in result.remainder
