@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 #: What is said to bytes that are no HTTP request at all.
 NO_HTTP = b"Invalid HTTP request received."
+#: So many of the slowest answers are remembered.
+_SLOWEST = 10
 
 
 class Shot(NamedTuple):
@@ -35,11 +37,10 @@ class Shot(NamedTuple):
 
 @dataclass
 class Seen:
-    """What came back: statuses by kind, the slowest answer, and every answer that should not be."""
+    """What came back: statuses by kind, the slowest answers, and every answer that should not be."""
 
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
-    slowest: float = 0.0
-    slowest_shot: Shot | None = None
+    slow: list[tuple[float, int, Shot]] = field(default_factory=list)  # seconds, status
     wrong: list[tuple[Shot, int, bytes]] = field(default_factory=list)
     closed: int = 0
 
@@ -47,10 +48,14 @@ class Seen:
     def total(self) -> int:
         return self.statuses.total()
 
+    @property
+    def slowest(self) -> float:
+        return self.slow[0][0] if self.slow else 0.0
+
     def note(self, shot: Shot, status: int, body: bytes, seconds: float) -> None:
         self.statuses[shot.kind, status] += 1
-        if seconds > self.slowest:
-            self.slowest, self.slowest_shot = seconds, shot
+        if len(self.slow) < _SLOWEST or seconds > self.slow[-1][0]:
+            self.slow = sorted([*self.slow, (seconds, status, shot)], key=lambda each: -each[0])[:_SLOWEST]
         told = shot.target.startswith("/fhir") and shot.method != "HEAD" and status >= 400 and body != NO_HTTP
         if status >= 500 or (told and not any(word in body for word in (b"OperationOutcome", b'{"errors":['))):
             self.wrong.append((shot, status, body[:2000]))

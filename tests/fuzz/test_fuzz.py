@@ -48,8 +48,8 @@ def told(seen: Seen) -> str:
     kinds: Counter[str] = Counter()
     for (kind, _), number in seen.statuses.items():
         kinds[kind] += number
-    slowest = seen.slowest_shot.kind if seen.slowest_shot else ""
-    lines = [f"{seen.total} requests {dict(kinds)}, {seen.closed} closed, slowest {seen.slowest:.2f} s ({slowest})"]
+    lines = [f"{seen.total} requests {dict(kinds)}, {seen.closed} closed, slowest {seen.slowest:.2f} s"]
+    lines += [f"{seconds:.2f} s {status} {shot.method} {shot.target[:1500]} {shot.body[:500]!r}" for seconds, status, shot in seen.slow]
     one_of_each = {(status, body[:300]): shot for shot, status, body in seen.wrong}
     for (status, body), shot in list(one_of_each.items())[:25]:
         lines.append(f"{status} {shot.kind} {shot.method} {shot.target[:300]!r} {str(shot.headers)[:200]} {shot.media} {shot.body[:600]!r}")
