@@ -21,6 +21,7 @@ from penstock.errors import Problem, Problems
 from penstock.settings import ROLES, read_settings
 from penstock.workbench import maps
 from penstock.workbench.codes import codes
+from penstock.workbench.dead import dead
 from penstock.workbench.packages import packages
 
 app = typer.Typer(
@@ -35,11 +36,7 @@ Postgres = Annotated[str | None, typer.Option(help="URL of a PostgreSQL 15 or ne
 Http = Annotated[str | None, typer.Option(help="HOST:PORT of the HTTP door. [default: 127.0.0.1:8080]")]
 MllpAt = Annotated[str | None, typer.Option(help="HOST:PORT of the MLLP listener. [default: 127.0.0.1:2575]")]
 Files = Annotated[list[Path], typer.Argument(help="HL7 v2 messages (.hl7), one or a batch a file; - for standard input.")]
-Seqs = Annotated[list[int] | None, typer.Argument(help="Sequence numbers, as the list shows them.")]
-Every = Annotated[bool, typer.Option("--all", help="All dead letters of the subscription.")]
-Subscription = Annotated[str, typer.Argument(help="Subscription/ID or site/NAME, as the list shows it.")]
 
-dead = typer.Typer(no_args_is_help=True, help="Dead letters: deliveries that were given up.")
 app.add_typer(dead, name="dead")
 app.add_typer(packages, name="package")
 app.add_typer(codes, name="codes")
@@ -301,51 +298,6 @@ def replay(
     client = Client.of(read_settings(data=data), "admin/inbox.u")
     body = {"ids": ids or None, "state": state, "preview": not yes}
     print(_json(client.post("/admin/v1/inbox/replay", {name: value for name, value in body.items() if value is not None})))
-
-
-@dead.command("list")
-def dead_list(data: Data = None, as_json: Json = False) -> None:
-    """Show deliveries that were given up: subscription, sequence number, attempts, reason."""
-    from penstock.client import Client
-
-    found = Client.of(read_settings(data=data), "admin/dead.r").get("/admin/v1/dead")
-    if as_json:
-        print(_json(found))
-    else:
-        for entry in found:
-            said = f"{entry['subscription']} {entry['seq']} attempts={entry['attempts']} {entry['reason'] or ''}".rstrip()
-            whose = " ".join(f"{name}={value}" for name, value in entry["identity"].items())
-            print(f"{said} | hop={entry['hop']} | {whose} | {entry['rule']}")
-
-
-@dead.command("retry")
-def dead_retry(subscription: Subscription, seqs: Seqs = None, every: Every = False, data: Data = None) -> None:
-    """Send dead letters again, after the reason for their failure was mended."""
-    _on_dead("retry", _letters(subscription, seqs, every), data)
-
-
-@dead.command("discard")
-def dead_discard(
-    subscription: Subscription,
-    reason: Annotated[str, typer.Option(help="Why; it is kept with each of them.")],
-    seqs: Seqs = None,
-    every: Every = False,
-    data: Data = None,
-) -> None:
-    """Give dead letters up for good."""
-    _on_dead("discard", _letters(subscription, seqs, every) | {"reason": reason}, data)
-
-
-def _letters(subscription: str, seqs: list[int] | None, every: bool) -> dict[str, Any]:
-    if bool(seqs) == every:
-        raise typer.BadParameter("name sequence numbers, or --all")
-    return {"subscription": subscription} | ({"all": True} if every else {"seqs": seqs})
-
-
-def _on_dead(action: str, body: dict[str, Any], data: Path | None) -> None:
-    from penstock.client import Client
-
-    print(_json(Client.of(read_settings(data=data), "admin/dead.u").post(f"/admin/v1/dead/{action}", body)))
 
 
 @app.command()

@@ -19,8 +19,8 @@ from penstock.samples import sample_messages
 SAMPLES = dict(sample_messages())
 GOOD, BROKEN = SAMPLES["01_admission.hl7"], SAMPLES["08_broken.hl7"]
 VERBS = (
-    "up", "load", "mock", "fetch", "init", "check", "convert", "fhirpath", "send", "token", "trace", "replay", "dead", "doctor", "package",
-    "maps", "codes", "plan", "apply", "rollback", "releases",
+    "up", "load", "mock", "fetch", "init", "check", "convert", "fhirpath", "send", "token", "trace", "transactions", "replay",
+    "dead", "doctor", "package", "maps", "codes", "plan", "apply", "rollback", "releases",
 )  # fmt: skip
 
 
@@ -240,8 +240,23 @@ def test_dead_letters_are_named_by_subscription_and_sequence_number(run: Run, pr
 
 def test_the_list_of_dead_letters_shows_what_retry_and_discard_want(run: Run, program: _Program) -> None:
     program.answer = [{"subscription": "site/ward", "seq": 4, "attempts": 9, "reason": "the subscriber answered 500", "history": []}]
-    assert run("dead", "list").out == "site/ward 4 attempts=9 the subscriber answered 500\n"
+    program.answer[0] |= {"hop": "delivered", "identity": {"subscriber": "site/ward", "source": "app"}, "rule": "horizon"}
+    told = "site/ward 4 attempts=9 the subscriber answered 500 | hop=delivered | subscriber=site/ward source=app | horizon\n"
+    assert run("dead", "list").out == told
     assert json.loads(run("dead", "list", "--json").out) == program.answer
+
+
+def test_the_transaction_log_is_lines_with_seven_fields_and_how_to_go_on(run: Run, program: _Program) -> None:
+    seven = {"source_system": "LAB|A", "target_system": "penstock", "message_id": "M1", "correlation_id": "t", "schema_version": "HL7 2.5"}
+    entry = {"at": "2026-01-02", **seven, "transformation_rules": ["plan:1"], "outcome": "ok", "stage": "mapped", "what": "message 1"}
+    program.answer = {"entries": [entry], "next": "1.2.3"}
+    first, more = run("transactions", "outcome=ok", "source_system=LAB|A").out.splitlines()
+    assert all(f"{name}={value} " in first for name, value in seven.items()) and first.endswith("outcome=ok  mapped message 1")
+    assert more == "more: cursor=1.2.3"
+    assert program.asked == [("/admin/v1/transactions", {"outcome": "ok", "source_system": "LAB|A"})]
+    program.answer = {"entries": [], "next": None}
+    assert run("transactions").out == "nothing agrees with that\n"
+    assert run("transactions", "outcome").code == 2
 
 
 def test_a_replay_is_a_preview_until_it_is_confirmed(run: Run, program: _Program) -> None:
@@ -252,10 +267,11 @@ def test_a_replay_is_a_preview_until_it_is_confirmed(run: Run, program: _Program
 
 def test_a_trace_is_lines_for_people_and_json_for_machines(run: Run, program: _Program) -> None:
     hop = {"trace_id": "t", "stage": "received", "what": "message 1", "outcome": "durable", "details": {"keys": ["a", "b"]}}
+    hop |= {"ms": 1.5, "transformation_rules": list("abcdefgh")}
     program.answer = [hop | {"at": "2026-01-02T03:04:05+00:00"}, hop | {"at": "2026-01-02T03:04:05.250000+00:00", "stage": "stored"}]
     lines = run("trace", "MSG001").out.splitlines()
     assert lines[0] == "trace t"
-    assert lines[1] == "03:04:05.000000       +0.0 ms  received   message 1 durable  keys=a,b"
+    assert lines[1] == "03:04:05.000000       +0.0 ms  received   message 1 durable  keys=a,b rules=a,b,c,d,e,f,+2 ms=1.5"
     assert "+250.0 ms  stored" in lines[2]
     assert json.loads(run("trace", "MSG001", "--json").out) == program.answer
     program.answer = []
