@@ -37,7 +37,7 @@ class Default(NamedTuple):
     to: str
     #: the element itself, not one inside another
     alone: bool
-    #: the other variants of a choice: with one of them nothing is missing
+    #: the other variants of a choice, and what the column `unless` names beside it: with one of them nothing is missing
     others: tuple[str, ...]
 
 
@@ -57,7 +57,7 @@ def read_defaults() -> dict[str, Defaults]:
         value = json.loads(text) if text[:1] in "[{" else text
         copy = text[1:] if text[:1] == "=" else ""
         to = text[1:] if text[:1] == "@" and text not in (RECEIVED, ABSENT) else ""
-        others = rivals(".".join((type, *names[:-1])), names[-1])
+        others = (*rivals(".".join((type, *names[:-1])), names[-1]), *(row.get("unless") or "").split())
         found.setdefault(type, []).append(Default(tuple(names), value, copy, to, len(names) == 1, others))
     return {
         type: Defaults(

@@ -49,9 +49,9 @@ class Identities:
                 ends = [instance.body.get(name) for name in ("practitioner", "organization")]
                 self.ends = {id(end): to[id(end)].id for end in ends if id(end) in to}
             make = KEYS.get(instance.type, named)
-            key = instance.key or make(self, instance) or f"{self.message}|{instance.number}"
-            if instance.type in EACH:
-                key = apart(instance, key, seen)
+            key = instance.key or make(self, instance)
+            if instance.type in EACH or not key:
+                key = apart(instance, key or f"{self.message}|{instance.type}|{instance.source}", seen)
             instance.key = key
             instance.id = uuid(f"{tenant}|{instance.type}|{key}")
             instance.reference = f"{instance.type}/{instance.id}"

@@ -14,13 +14,15 @@ from penstock.convert.run import Instance, Resource, Run
 
 
 class Bond(NamedTuple):
-    """Element `name` of what stands at `way` needs one of `needs` beside it, none of `never`, and no smaller value than `least` has."""
+    """Element `name` of what stands at `way` needs one of `needs` beside it, none of `never`, no smaller value than `least` has, and is
+    none of `wrong`."""
 
     way: tuple[str, ...]
     name: str
     needs: tuple[str, ...]
     never: tuple[str, ...]
     least: str
+    wrong: tuple[str, ...]
     reason: str
 
     def holds(self, node: Resource) -> bool:
@@ -28,6 +30,8 @@ class Bond(NamedTuple):
             return False
         least = node.get(self.least, {}).get("value")
         if least is not None and "value" in node[self.name] and node[self.name]["value"] < least:
+            return False
+        if self.wrong and node[self.name] in self.wrong:
             return False
         return not self.needs or any(node.get(name) is not None for name in self.needs)
 
@@ -37,7 +41,7 @@ def read_bonds() -> dict[str, list[Bond]]:
     for row in table("decisions", "together"):
         type, *way, name = row["path"].split(".")
         needs, never = tuple(row["needs"].split()), tuple(row["never"].split())
-        found.setdefault(type, []).append(Bond(tuple(way), name, needs, never, row["least"], row["reason"]))
+        found.setdefault(type, []).append(Bond(tuple(way), name, needs, never, row["least"], tuple(row["wrong"].split()), row["reason"]))
     return found
 
 
