@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mapping_rows
 from penstock.api.operations import OPERATIONS, Parameter
 from penstock.api.routes import ROUTES
 from penstock.errors import MEANINGS
@@ -84,7 +85,13 @@ def _parameter_rows(parameter: Parameter, use: str, under: str) -> list[str]:
     return [row, *(each for part in parameter.parts for each in _parameter_rows(part, use, f"{name}."))]
 
 
-PAGES = {"settings.md": settings_page, "errors.md": errors_page, "routes.md": routes_page, "operations.md": operations_page}
+PAGES = {
+    "settings.md": settings_page,
+    "errors.md": errors_page,
+    "routes.md": routes_page,
+    "operations.md": operations_page,
+    **mapping_rows.PAGES,
+}
 
 
 def main() -> int:

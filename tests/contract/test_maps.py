@@ -10,9 +10,12 @@ import pytest
 from penstock import convert
 from penstock.convert import Context, Row, rows
 from penstock.convert.api import STRUCTURES, triggers
-from penstock.convert.compiler import build
+from penstock.convert.codes import shipped_codes
+from penstock.convert.compiler import Compiler, build
+from penstock.convert.rows import EVERY, KINDS
 from penstock.errors import Problem
 from penstock.formats.hl7v2 import parse
+from tools import mapping_rows
 
 OWN = ("errata", "decisions", "structures", "message")
 
@@ -101,3 +104,43 @@ def test_an_unknown_trigger_is_not_supported(type: str) -> None:
     with pytest.raises(Problem) as caught:
         convert.convert(parse(MESSAGE.replace("ADT^A08", type)), convert.plan(), Context())
     assert caught.value.code == "not-supported"
+
+
+TABLES = rows.collect(message=True)
+
+
+def test_every_row_that_is_left_to_people_has_an_answer_with_a_reason_and_an_owner() -> None:
+    left = [
+        row.rule
+        for _, text in rows.texts("ig")
+        if rows.is_map(text)
+        for row in rows.read_rows(text)
+        if row.target not in ("", "?extension") and "?" in (row.condition, row.target, row.assign)
+    ]
+    assert len(left) > 150
+    told = {one.row.rule: one for kind in KINDS for members in mapping_rows.told(kind).values() for one in members}
+    assert [rule for rule in left if not (told[rule].reason and told[rule].owner)] == []
+
+
+@pytest.mark.parametrize("kind", ["segments", "datatypes"])
+def test_every_map_compiles_alone_also_those_that_no_structure_uses(kind: str) -> None:
+    bad = {}
+    for name in getattr(TABLES, kind):
+        compiler = Compiler(TABLES, shipped_codes(), message=True)
+        if kind == "segments":
+            compiler.segment(name, name.partition("[")[0])
+        else:
+            compiler.using(name)
+        if compiler.problems:
+            bad[name] = [problem.at for problem in compiler.problems]
+    assert bad == {}
+
+
+def test_every_message_map_compiles() -> None:
+    assert set(build([name for name in TABLES.messages if name != EVERY], message=True).structures) == set(TABLES.messages) - {EVERY}
+
+
+def test_every_code_table_of_hl7_loads() -> None:
+    names = {row["table"] for row in rows.table("ig", "codes")}
+    assert len(names) == 99
+    assert [name for name in names if shipped_codes().table(name) is None] == []
