@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.row_coverage import coverage
+from tools.row_coverage import coverage, golden
 
 MESSAGE = b"MSH|^~\\&|A|B|||20250101||ADT^A01|1|P|2.5\rPID|1||7^^^X^MR||Doe^Ann||19800101\rPV1|1|I"
 
@@ -18,3 +18,8 @@ def test_a_row_whose_condition_does_not_hold_does_not_fire() -> None:
     _, admitted = coverage([MESSAGE], ("ADT_A01",))
     _, discharged = coverage([MESSAGE.replace(b"A01", b"A13")], ("ADT_A01",))
     assert "PV1[Encounter]:0#5" in discharged - admitted
+
+
+def test_every_compiled_row_of_every_structure_is_fired_by_a_golden_message() -> None:
+    rules, fired = coverage(golden())
+    assert sorted(rules - fired) == []

@@ -129,3 +129,31 @@ def test_repeated_files_of_a_result_are_documents_that_it_is_derived_from() -> N
     documents = {f"DocumentReference/{one['id']}" for one in of(result, "DocumentReference")}
     assert {one["reference"] for one in found["derivedFrom"]} == documents
     assert len(documents) == 2
+
+
+def test_a_trigger_that_ends_an_appointment_comes_before_the_status_that_its_segment_says() -> None:
+    segment = "SCH|1^X|2^X|||||||||^^^20250421090000^20250421100000" + "|" * 14 + "Booked"
+    status = {
+        trigger: of(converted(f"SIU^{trigger}", segment, PERSON), "Appointment")[0]["status"] for trigger in ("S12", "S15", "S17", "S26")
+    }
+    assert status == {"S12": "booked", "S15": "cancelled", "S17": "entered-in-error", "S26": "noshow"}
+
+
+def test_an_appointment_without_an_end_says_that_it_is_not_known() -> None:
+    (found,) = of(converted("SIU^S12", "SCH|1^X|2^X|||||||||^^^20250421090000", PERSON), "Appointment")
+    assert found["start"] == "2025-04-21T09:00:00+00:00"
+    assert found["_end"]["extension"][0]["valueCode"] == "unknown"
+
+
+def test_a_booked_visit_without_a_number_is_no_stay() -> None:
+    result = converted("SIU^S12", "SCH|1^X|2^X", PERSON, "PV1|1|O|CLIN")
+    assert of(result, "Encounter") == []
+    assert dict(result.remainder)["PV1-3"].startswith("a visit without a number")
+
+
+def test_an_order_of_a_medication_in_orm_is_a_medication_request_and_its_neighbour_is_not() -> None:
+    result = converted(
+        "ORM^O01", PERSON, "ORC|NW|1^X", "RXO|1191^Aspirin^RXNORM|500||mg", "RXR|PO", "ORC|NW|2^X", "OBR|1|2^X||GLU^Glucose^L"
+    )
+    assert [one["identifier"][0]["value"] for one in of(result, "MedicationRequest")] == ["1"]
+    assert [one["identifier"][0]["value"] for one in of(result, "ServiceRequest")] == ["2"]
