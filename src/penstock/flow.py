@@ -23,10 +23,12 @@ from penstock.audit.way import microseconds
 from penstock.auth.access import SYSTEM
 from penstock.clock import Chance, Clock
 from penstock.convert import Context, Converted, Plan, Steward, convert
+from penstock.convert.mend import mended, without
 from penstock.convert.state import Moment, Record, moment, statements
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
 from penstock.formats.fhir import json
+from penstock.formats.fhir.validate import require_sound
 from penstock.formats.hl7v2 import parse
 from penstock.inbox import Received
 from penstock.match import Identities
@@ -262,7 +264,11 @@ class Flow:
         assert work.moment is not None
         cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
         for statement in statements(work.converted._replace(resources=resources), work.moment):
-            record = records.fold(statement)
+            try:
+                record = records.fold(statement)
+            except Problem:
+                statement = statement._replace(resource=_mend(work, len(work.records), statement.resource))
+                record = records.fold(statement)
             work.records.append(record)
             yield Item(SYSTEM, Change("update", *key_of(statement.resource), resource=record.resource), cause)
 
@@ -288,6 +294,14 @@ class Flow:
         return lineage.Record(
             inbox_id, converted.version, work.converted_at, made, remainder, converted.steward, converted.structure, work.passed
         )
+
+
+def _mend(work: Work, place: int, resource: Resource) -> Resource:
+    """A resource of a message without what R4 does not allow in it; what that came from is left over."""
+    assert work.converted is not None
+    out, removed = mended(resource, require_sound)
+    work.converted = without(work.converted, place, removed)
+    return out
 
 
 def _unknown(work: Work) -> tuple[str, int, Sequence[Steward]]:

@@ -11,6 +11,7 @@ from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Group, Label, Move
 from penstock.convert.identity import Identities
 from penstock.convert.remainder import account
+from penstock.convert.rows import table
 from penstock.convert.run import Context, Instance, Lineage, Null, Resource, Run, Steward
 from penstock.formats.hl7v2 import Message
 
@@ -66,6 +67,16 @@ def shared(one: tuple[int, ...], other: tuple[int, ...]) -> int:
             break
         count += 1
     return count
+
+
+class Need(NamedTuple):
+    """One of these elements makes a resource of its type."""
+
+    elements: tuple[str, ...]
+    reason: str
+
+
+NEEDS = {row["type"]: Need(tuple(row["elements"].split()), row["reason"]) for row in table("decisions", "needs")}
 
 
 class Labels(dict[str, tuple[Label, ...]]):
@@ -230,7 +241,7 @@ def attach(owner: Instance, element: str, what: Part, body: Resource) -> None:
 
 def convert(message: Message, structure: Structure, plan: Plan, context: Context) -> Converted:
     run, moves, pending = run_plan(message, structure, plan, context)
-    made = [instance for instance in run.instances if not instance.empty]
+    made = without_hollow(run, [instance for instance in run.instances if not instance.empty])
     nearby = partial(near, run)
     Identities(run, nearby).assign(made)
     made = without_self_merges(run, made)
@@ -242,15 +253,32 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
     """A merge that names the surviving record as the prior one ends nothing: the prior one is left out, and reported."""
     surviving = {one.id for one in made if one.creator != "MRG"}
     same = [one for one in made if one.creator == "MRG" and one.id in surviving]
-    if not same:
-        return made
     for one in same:
-        run.lineage = [entry for entry in run.lineage if entry[0] != one.number]
-        run.said = [entry for entry in run.said if entry[0] != one.number]
         run.note(f"{one.source}-1", "the prior record is the surviving one: nothing is merged")
+    return discarded(run, made, same)
+
+
+def without_hollow(run: Run, made: list[Instance]) -> list[Instance]:
+    """What lacks all that would make it a resource is none; what was said of it is left over."""
+    hollow = [one for one in made if one.type in NEEDS and not any(one.body.get(name) for name in NEEDS[one.type].elements)]
+    numbers = {one.number: NEEDS[one.type].reason for one in hollow}
+    for number, _, _, source in run.lineage if hollow else ():
+        if number in numbers:
+            run.note(source, numbers[number])
+    return discarded(run, made, hollow)
+
+
+def discarded(run: Run, made: list[Instance], some: list[Instance]) -> list[Instance]:
+    """The others. What is discarded is empty, so that references to it are, too."""
+    if not some:
+        return made
+    numbers = {one.number for one in some}
+    run.lineage = [entry for entry in run.lineage if entry[0] not in numbers]
+    run.said = [entry for entry in run.said if entry[0] not in numbers]
+    for one in some:
         one.body = {"resourceType": one.type}
         one.reference = ""
-    return [one for one in made if one not in same]
+    return [one for one in made if one.number not in numbers]
 
 
 def near(run: Run, instance: Instance, type: str) -> Instance | None:
@@ -284,12 +312,16 @@ def tie(run: Run, pending: list[Pending]) -> None:
                 run.lineage.append((left.number, reference.path, reference.rule, source))
             else:
                 put(run, left, reference, value, source, (step.adds, entry) if left is instance and entry >= 0 else ("", -1))
-    for node, to in run.references:
+    lost = set()
+    for (node, to), logged in zip(run.references, run.referred, strict=True):
         if not to.reference:
             node.clear()
-            run.untidy = True
+            lost.add(logged)
         else:
             node["reference"] = to.reference
+    if lost:
+        run.untidy = True
+        run.lineage = [logged for logged in run.lineage if logged not in lost]
 
 
 def put(run: Run, instance: Instance, reference: Reference, value: str, source: str, own: tuple[str, int]) -> None:

@@ -97,7 +97,7 @@ class Finish:
             places[instance.number] = kept[key]
         lineage = Lineages(self.run.lineage, self.run.said, places, moved)
         nulls = [Null(places[me], path) for me, path in self.run.nulls if me in places]
-        remainder = account(self.run, self.structure, self.plan, self.moves)
+        remainder = account(self.run, self.structure, self.plan, self.moves, places)
         return Converted(resources, lineage, nulls, remainder, self.run.steward, self.structure.name, self.plan.version)
 
     def complete(self, instance: Instance) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from typing import TYPE_CHECKING
 
 from penstock.convert.asking import holds
@@ -23,10 +23,13 @@ CENTURIES = ("19", "20")
 TAIL = re.compile(r"-([0-9]+)")
 
 
-def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]) -> list[tuple[str, str]]:
-    used = {source for _, _, _, source in run.lineage}
+def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None], kept: Container[int]) -> list[tuple[str, str]]:
+    """What is left over; of what was made only the resources that are ``kept`` count."""
+    used = {source for number, _, _, source in run.lineage if number in kept}
     settled: dict[str, frozenset[int]] = {}
-    for _, sid, said in run.said:
+    for number, sid, said in run.said:
+        if number not in kept:
+            continue
         settled[sid] = settled[sid] | said.used if sid in settled else said.used
         if said.partly:
             used.update(sid + tail for tail in said.partly)

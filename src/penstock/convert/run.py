@@ -161,6 +161,8 @@ class Run:
         self.nulls: list[tuple[int, str]] = []
         self.steward: list[Steward] = []
         self.references: list[tuple[Resource, Instance]] = []
+        #: the lineage of each of these
+        self.referred: list[Lineage] = []
         self.systems: dict[str, str] = {}
         self.untidy = False
         self.tellings: dict[str, Told] = {}
@@ -338,7 +340,8 @@ class Run:
         """Put a reference that gets its id when all resources are known."""
         reference["reference"] = ""
         self.references.append((reference, to))
-        self.lineage.append((me, path + "reference", rule, source))
+        self.referred.append((me, path + "reference", rule, source))
+        self.lineage.append(self.referred[-1])
 
     def find(self, table: CodeTable, text: str) -> Concept | None:
         """The standard meaning of a code of a table: by the table, else by what the site's concept maps say of its code system."""
