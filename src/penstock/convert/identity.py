@@ -210,6 +210,21 @@ def coverage(identities: Identities, instance: Instance) -> str:
     return f"{who}|{identities.run.facility}|{own}" if own else ""
 
 
+def account(identities: Identities, instance: Instance) -> str:
+    """The account number, else the one account of that visit of the patient."""
+    found = preferred(instance.body)
+    if found is not None:
+        return spelled(identities.run, found)
+    who = identities.id_near(instance, "Patient")
+    return f"{who}|{identities.id_near(instance, 'Encounter')}" if who else ""
+
+
+def charge(identities: Identities, instance: Instance) -> str:
+    """The number of the transaction (FT1-2), at that patient. Without one, two equal charges are two charges."""
+    who, found = identities.id_near(instance, "Patient"), preferred(instance.body)
+    return f"{who}|{spelled(identities.run, found)}" if who and found is not None else ""
+
+
 KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "Patient": patient,
     "Encounter": encounter,
@@ -232,6 +247,8 @@ KEYS: dict[str, Callable[[Identities, Instance], str]] = {
     "MedicationDispense": order_keys.of_order,
     "MedicationAdministration": order_keys.of_order,
     "Medication": order_keys.medication,
+    "Account": account,
+    "ChargeItem": charge,
 }
 #: parents before those whose keys name them
 PARENTS = (
@@ -270,5 +287,6 @@ EACH = frozenset(
         "MedicationDispense",
         "MedicationAdministration",
         "Medication",
+        "ChargeItem",
     }
 )
