@@ -27,6 +27,7 @@ RESOURCE = Copy(
     "r_observation",
     "select * from r_observation order by rid limit $1",
     {"rid": "int8", "self": "int8", "ver": "int4", "tenant": "int4", "pat": "int8", "code": "int8", "dlo": "int8", "dhi": "int8",
+     "num": "float8", "common": "float8", "unit": "int8",
      "tok": "int8[]", "id": "text", "content": "bytea"},
 )  # fmt: skip
 RANGE = Copy(

@@ -10,6 +10,7 @@ import pytest
 from penstock.db import Database, connect, migrate
 from penstock.db.migrate import migrations
 from penstock.errors import Problem
+from penstock.store.tables import ddl
 
 COLUMNS = """select table_name, column_name, data_type, is_nullable, column_default from information_schema.columns
     where table_schema = 'public' order by table_name, column_name"""
@@ -108,3 +109,49 @@ async def test_a_migration_that_cannot_be_recorded_is_undone(database: Database,
         await migrate(database)
     async with database.connection() as tx:
         assert await tx.fetchval("select to_regclass('half_done')") is None
+
+
+#: The tables of a type as they were made first, and their b-trees: with a code and a date, with one of them, and with a patient.
+FIRST_TABLE = """
+create table r_{0} (
+    rid int8 primary key, self int8 not null, ver int4 not null, tenant int4 not null, pat int8, code int8, dlo int8, dhi int8,
+    has int8 not null default 0, ix int4 not null default 0, tok int8[] not null, id text not null, content bytea not null
+);
+create unique index r_{0}_self on r_{0} (self);
+create index r_{0}_tok on r_{0} using gin (tok) with (fastupdate = on, gin_pending_list_limit = 256);
+create table h_{0} (
+    self int8 not null, ver int4 not null, tenant int4 not null, rid int8 not null, id text not null, content bytea, primary key (self, ver)
+);
+create unique index h_{0}_rid on h_{0} (rid);
+"""
+FIRST_INDEXES = {
+    "observation": {"pat_code": "pat, code, dlo", "pat": "pat, dlo", "code": "code, dlo", "dlo": "dlo"},
+    "condition": {"pat_code": "pat, code, dlo", "pat": "pat, dlo", "code": "code, dlo", "dlo": "dlo"},
+    "encounter": {"pat": "pat, dlo", "dlo": "dlo"},
+    "medication": {"code": "code"},
+    "patient": {"pat": "pat, dlo", "dlo": "dlo"},
+    "practitioner": {},
+}
+OF_TYPES = """select indexdef from pg_indexes where schemaname = 'public' and tablename ~ '^[rh]_' union all
+    select table_name || ' ' || column_name || ' ' || data_type || ' ' || is_nullable from information_schema.columns
+    where table_schema = 'public' and table_name ~ '^[rh]_' order by 1"""
+
+
+async def test_tables_of_types_that_were_made_before_become_as_they_are_made_now(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, whole = sys.modules[migrations.__module__], migrations()
+    monkeypatch.setattr(module, "migrations", lambda: [each for each in whole if each[0] < "0092"])
+    await migrate(empty)
+    async with empty.connection() as tx:
+        for type, indexes in FIRST_INDEXES.items():
+            await tx.execute(FIRST_TABLE.format(type))
+            for name, columns in indexes.items():
+                first = columns.split(",")[0]
+                await tx.execute(f"create index r_{type}_{name} on r_{type} ({columns}) where {first} is not null")
+    monkeypatch.setattr(module, "migrations", lambda: whole)
+    await migrate(empty)
+    async with empty.connection() as tx:
+        moved = [row[0] for row in await tx.fetch(OF_TYPES)]
+        for type in FIRST_INDEXES:
+            await tx.execute(f"drop table r_{type}, h_{type}")
+            await tx.execute(ddl(type.title()))
+        assert moved == [row[0] for row in await tx.fetch(OF_TYPES)]

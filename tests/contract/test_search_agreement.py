@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from penstock.auth.access import SYSTEM
-from penstock.db import Database
+from penstock.db import Database, Tx
 from penstock.formats.fhir.searchparams import Parameters
 from penstock.store import Cause, Change, Store
 from penstock.store.index import Index
@@ -171,19 +171,32 @@ def _criterion(random: Random, name: str) -> str:
     return f"{name}={quote(','.join(values), safe='')}"
 
 
+def beside_a_code(random: Random) -> str:
+    """A code, with what lies beside it in the row."""
+    names = random.sample(("date", "value-quantity", "status", "combo-value-quantity:missing", "patient"), random.randint(1, 2))
+    code = random.choice((f"code={quote(token(random), safe='')}", f"code-value-quantity={quote(pair(token, number)(random), safe='')}"))
+    return "&".join((code, *(_criterion(random, name) for name in names)))
+
+
 async def _told(*_: object, **__: object) -> None:
     """Nobody listens."""
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_the_database_finds_what_memory_decides(database: Database, seed: int) -> None:
-    random, index = Random(seed), Index(base=BASE)
-    store, parameters = Store(_told, index=index), Parameters(base=BASE)  # type: ignore[arg-type]
+async def filled(database: Database, random: Random) -> tuple[Store, list[dict[str, Any]]]:
+    """A store with Observations that are made up."""
+    store = Store(_told, index=Index(base=BASE))  # type: ignore[arg-type]
     resources = [observation(random, number) for number in range(150)]
     await store.ensure(database, {"Observation"})
     cause = Cause("trace", None, "test", datetime(2026, 1, 1, tzinfo=UTC))
     async with database.transaction() as tx:
         await store.write(tx, SYSTEM, [Change("update", "Observation", each["id"], each) for each in resources], cause)
+    return store, resources
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_database_finds_what_memory_decides(database: Database, seed: int) -> None:
+    random, parameters = Random(seed), Parameters(base=BASE)
+    store, resources = await filled(database, random)
     wrong, found_some = [], 0
     indexed = {each["id"]: (parameters.extract(each), each) for each in resources}
     async with database.transaction(readonly=True) as tx:
@@ -199,3 +212,34 @@ async def test_the_database_finds_what_memory_decides(database: Database, seed: 
                 wrong.append((text, sorted(stored - decided)[:2], sorted(decided - stored)[:2]))
     assert not wrong, "\n".join(map(str, wrong))
     assert found_some > 150
+
+
+async def test_pages_of_a_code_and_what_lies_beside_it_hold_what_memory_decides_in_order(database: Database) -> None:
+    random, parameters = Random(3), Parameters(base=BASE)
+    store, resources = await filled(database, random)
+    queries = list(dict.fromkeys(beside_a_code(random) for _ in range(120)))
+    wrong, found_some = [], 0
+    async with database.transaction(readonly=True) as tx:
+        await tx.execute("analyze r_observation")
+        for text in queries:
+            parsed = parse("Observation", text)
+            decided = [
+                each["id"]
+                for each in resources
+                if matches(parsed, parameters.extract(each), each, datetime.now(UTC), parameters=parameters)
+            ]
+            found_some += bool(decided)
+            oldest, newest, dated = [await _all_pages(store, tx, text + sort) for sort in ("", "&_sort=-_lastUpdated", "&_sort=-date")]
+            if oldest != decided or newest != decided[::-1] or sorted(dated) != sorted(decided):
+                wrong.append((text, decided, oldest, newest, dated))
+    assert not wrong, "\n".join(map(str, wrong[:3]))
+    assert found_some > 40
+
+
+async def _all_pages(store: Store, tx: Tx, text: str) -> list[str]:
+    page = await store.search(tx, SYSTEM, "Observation", text + "&_count=5")
+    found = [entry.stored.id for entry in page.entries]
+    while page.next is not None:
+        page = await store.search(tx, SYSTEM, "Observation", f"{text}&_count=5&_cursor={page.next}")
+        found += [entry.stored.id for entry in page.entries]
+    return found

@@ -49,8 +49,15 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc] # the driver has no
         return self.tag
 
 
-#: What each session is told. A transaction whose owner sleeps is ended, so that it cannot stop vacuum and locks for ever.
-_SESSION = {"application_name": "penstock", "timezone": "UTC", "jit": "off", "idle_in_transaction_session_timeout": "60s"}
+#: What each session is told. A transaction whose owner sleeps is ended, so that it cannot stop vacuum and locks for ever. To start a
+#: parallel worker takes longer than most statements, and there is a statement for each core already.
+_SESSION = {
+    "application_name": "penstock",
+    "timezone": "UTC",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "idle_in_transaction_session_timeout": "60s",
+}
 
 
 class Database:

@@ -1,7 +1,8 @@
 """Which search parameters of a type live in hot columns, and what else the shape of its table depends on.
 
 Derived from the definitions: the patient column answers parameters whose path holds one patient at most, so that one equality is the
-whole truth; the date column answers the first of :data:`DATES` that the type has and that holds one value at most.
+whole truth; the date column answers the first of :data:`DATES` that the type has and that holds one value at most; the columns of the
+number answer the first of :data:`NUMBERS`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ DATES = (
     "start", "created", "recorded", "issued", "sent", "whenhandedover", "collected", "identified", "start-date", "datetime", "datewritten",
     "period", "timestamp",
 )  # fmt: skip
+
+#: The quantity that people filter a type by.
+NUMBERS = ("value-quantity",)
 
 #: Names of the parameters that point at the patient whom a resource is about.
 _PATIENTS = ("patient", "subject", "beneficiary")
@@ -51,6 +55,7 @@ class Layout:
     patients: frozenset[str]
     code: str | None
     date: str | None
+    number: str | None
     #: Bit of each of R4's own parameters in ``has``: 0 for those that others answer.
     bits: Mapping[str, int]
 
@@ -62,7 +67,8 @@ def layout(type: str) -> Layout:
     patients = frozenset(code for code in _PATIENTS if code in params and _single(type, params[code].expression))
     code = "code" if "code" in params and params["code"].type == "token" else None
     date = next((code for code in DATES if code in params and params[code].type == "date" and _single(type, params[code].expression)), None)
-    return Layout(type, f"r_{type.lower()}", f"h_{type.lower()}", patients, code, date, _bits(type))
+    number = next((code for code in NUMBERS if code in params and params[code].type == "quantity"), None)
+    return Layout(type, f"r_{type.lower()}", f"h_{type.lower()}", patients, code, date, number, _bits(type))
 
 
 def _bits(type: str) -> dict[str, int]:

@@ -80,7 +80,8 @@ def _record(state: State, bodies: Bodies) -> tuple[object, ...]:
         raise Problem("exception", "a first version is never a deletion")
     tenant = tenant_number(state.tenant)
     content = bodies.pack(body)
-    return rid, state.self, ver, tenant, row.pat, row.code, row.dlo, row.dhi, row.has, row.ix, row.tok, state.key[1], content
+    hot = row.pat, row.code, row.dlo, row.dhi, *row.number
+    return rid, state.self, ver, tenant, *hot, row.has, row.ix, row.tok, state.key[1], content
 
 
 async def analyze(tx: Tx, types: Iterable[str]) -> None:

@@ -25,15 +25,16 @@ delete from {current} where self = any($1::int8[])
 -- Creates and updates in one statement. A row that appeared since we looked has another version than we thought: it is left alone,
 -- and missing from what comes back. Arrays of arrays cannot be unnested by row, therefore the tokens travel as text,
 -- one array a row; the numbers travel as one text a column, because the driver looks at each element of a list.
-insert into {current} as r (rid, self, ver, tenant, pat, code, dlo, dhi, has, ix, tok, id, content)
-select rid, self, ver, tenant, pat, code, dlo, dhi, has, ix, tok::int8[], id, content
+insert into {current} as r (rid, self, ver, tenant, pat, code, dlo, dhi, num, common, unit, has, ix, tok, id, content)
+select rid, self, ver, tenant, pat, code, dlo, dhi, num, common, unit, has, ix, tok::int8[], id, content
 from unnest($1::text::int8[], $2::text::int8[], $3::text::int4[], $4::text::int4[], $5::text::int8[], $6::text::int8[],
-            $7::text::int8[], $8::text::int8[], $9::text::int8[], $10::text::int4[], $11::text[], $12::text[], $13::bytea[])
-  as w (rid, self, ver, tenant, pat, code, dlo, dhi, has, ix, tok, id, content)
+            $7::text::int8[], $8::text::int8[], $9::text::float8[], $10::text::float8[], $11::text::int8[],
+            $12::text::int8[], $13::text::int4[], $14::text[], $15::text[], $16::bytea[])
+  as w (rid, self, ver, tenant, pat, code, dlo, dhi, num, common, unit, has, ix, tok, id, content)
 on conflict (self) do update
 set rid = excluded.rid, ver = excluded.ver, pat = excluded.pat, code = excluded.code, dlo = excluded.dlo, dhi = excluded.dhi,
-    has = excluded.has, ix = excluded.ix, tok = excluded.tok, content = excluded.content
-where r.rid = any($14::int8[])
+    num = excluded.num, common = excluded.common, unit = excluded.unit, has = excluded.has, ix = excluded.ix, tok = excluded.tok, content = excluded.content
+where r.rid = any($17::int8[])
 returning self
 
 -- name: forget

@@ -125,7 +125,9 @@ class Reindexer:
     async def _again(self, tx: Tx, type: str, rows: Sequence[Any]) -> None:
         names = {row["number"]: row["name"] for row in await tx.fetch(_SQL["tenants"])}
         indexed = [(row["rid"], await self._row(tx, type, row, names)) for row in rows]
-        columns = map(list, zip(*((rid, row.pat, row.code, row.dlo, row.dhi, row.has, row.ix) for rid, row in indexed), strict=True))
+        columns = map(
+            list, zip(*((rid, row.pat, row.code, row.dlo, row.dhi, *row.number, row.has, row.ix) for rid, row in indexed), strict=True)
+        )
         await tx.execute(_of(type, "put_index"), *map(numbers, columns), [numbers(row.tok) for _, row in indexed])
         await tx.execute(SQL["forget"], [rid for rid, _ in indexed])
         await add_side_rows(tx, indexed)

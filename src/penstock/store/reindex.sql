@@ -18,9 +18,11 @@ select rid, tenant, id, content from {current} where rid > $1 and ix <> $2 order
 
 -- name: put_index
 update {current} r
-set pat = w.pat, code = w.code, dlo = w.dlo, dhi = w.dhi, has = w.has, ix = w.ix, tok = w.tok::int8[]
-from unnest($1::text::int8[], $2::text::int8[], $3::text::int8[], $4::text::int8[], $5::text::int8[], $6::text::int8[],
-            $7::text::int4[], $8::text[]) as w (rid, pat, code, dlo, dhi, has, ix, tok)
+set pat = w.pat, code = w.code, dlo = w.dlo, dhi = w.dhi, num = w.num, common = w.common, unit = w.unit, has = w.has, ix = w.ix,
+    tok = w.tok::int8[]
+from unnest($1::text::int8[], $2::text::int8[], $3::text::int8[], $4::text::int8[], $5::text::int8[], $6::text::float8[],
+            $7::text::float8[], $8::text::int8[], $9::text::int8[], $10::text::int4[], $11::text[])
+  as w (rid, pat, code, dlo, dhi, num, common, unit, has, ix, tok)
 where r.rid = w.rid
 
 -- name: advance

@@ -5,24 +5,18 @@ Search compiles a query to the same values (see ``search``); what both must agre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from math import inf
 from typing import NamedTuple
 
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed, Parameters
-from penstock.formats.fhir.ucum import SYSTEM as UCUM
-from penstock.formats.fhir.ucum import canonical
 from penstock.store.hashing import h32, h64, param_hash, prefix, self_hash
 from penstock.store.keys import (
     PAIR,
     beginnings,
     below,
     codes,
-    common_unit,
-    converted,
     fold,
     folders,
     pair_key,
@@ -34,18 +28,16 @@ from penstock.store.keys import (
     token,
     typed_value,
     unique_value,
-    unit_hash,
 )
 from penstock.store.labels import Label, labels_of
 from penstock.store.layout import COLUMNS, UNIONS, Layout, holds_contacts, is_unique, layout
+from penstock.store.quantities import Number, Range, limits, number_of, quantity_rows
 from penstock.store.words import words_of
 
-__all__ = ["LAYOUT", "UNDATED", "Row", "fold", "index_version", "limits", "micros", "reference_token", "row_of", "system_hash"]
-
-Range = tuple[int, int, float, float]
+__all__ = ["LAYOUT", "UNDATED", "Row", "fold", "index_version", "micros", "reference_token", "row_of", "system_hash"]
 
 #: Raise it when the same resource would be laid out otherwise: what is stored is then indexed again.
-LAYOUT = 5
+LAYOUT = 6
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -62,6 +54,7 @@ class Row(NamedTuple):
     code: int | None
     dlo: int | None
     dhi: int | None
+    number: Number
     has: int
     tok: list[int]
     ident: list[tuple[int, int]]
@@ -92,18 +85,19 @@ def row_of(tenant: str, type: str, id: str, indexed: Indexed, ix: int = 0) -> Ro
     _uris(tenant, type, indexed, tokens)
     dlo, dhi, ranges = _dates(tenant, shape, indexed)
     for param, low, high in indexed.numbers:
-        ranges.append((param_hash(tenant, type, param), 0, *limits(low, high)))
-    for param, low, high, system, code, unit in indexed.quantities:
-        if (type, param) not in UNIONS:
-            ranges += quantity_rows(prefix(tenant, type, param), low, high, system, code, unit)
+        ranges.append(Range(param_hash(tenant, type, param), 0, *limits(low, high)))
+    number, quantities = _quantities(tenant, shape, indexed)
+    ranges += quantities
     for param, latitude, longitude in indexed.positions:
-        ranges.append((param_hash(tenant, type, param), 0, latitude, longitude))
+        ranges.append(Range(param_hash(tenant, type, param), 0, latitude, longitude))
     strings = [piece for param, text in indexed.strings for piece in pieces(prefix(tenant, type, param), text)]
     if indexed.composites:
         _composites(tenant, type, indexed, tokens, strings, ranges)
     words = words_of(tenant, type, indexed.narrative) if indexed.narrative else []
     labels = labels_of(tenant, shape, has, indexed)
-    return Row(pat, hot, dlo, dhi, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix, labels)
+    return Row(
+        pat, hot, dlo, dhi, number, has, list(tokens), ident, list(dict.fromkeys(strings)), list(dict.fromkeys(ranges)), words, ix, labels
+    )
 
 
 def local_references(indexed: Indexed) -> list[tuple[str, str, str]]:
@@ -192,25 +186,24 @@ def _dates(tenant: str, shape: Layout, indexed: Indexed) -> tuple[int | None, in
         if param == shape.date:
             low, high = micros(first), micros(last)
         elif param not in COLUMNS:
-            ranges.append((param_hash(tenant, shape.type, param), 0, float(micros(first)), float(micros(last))))
+            ranges.append(Range(param_hash(tenant, shape.type, param), 0, float(micros(first)), float(micros(last))))
     return low, high, ranges
 
 
-def quantity_rows(
-    start: str, low: Decimal | None, high: Decimal | None, system: str | None, code: str | None, unit: str | None
-) -> Iterator[Range]:
-    """A quantity as written; and in the common unit of its dimension, unless it is written so (search.html#quantity)."""
-    common = canonical(code) if code and system == UCUM else None
-    if common is None:
-        yield h64(start), unit_hash(code or unit), *limits(low, high)
-        return
-    if common.same:
-        yield h64(start), common_unit(common.key), *limits(low, high)
-        return
-    yield h64(start), unit_hash(code), *limits(low, high)
-    first, last = (None if end is None else common.value(end) for end in (low, high))
-    if (first is None) == (low is None) and (last is None) == (high is None):
-        yield h64(converted(start)), common_unit(common.key), -inf if first is None else first, inf if last is None else last
+def _quantities(tenant: str, shape: Layout, indexed: Indexed) -> tuple[Number, list[Range]]:
+    """The hot number, and the ranges of every other quantity."""
+    hot: list[list[Range]] = []
+    ranges: list[Range] = []
+    for param, low, high, system, code, unit in indexed.quantities:
+        if (shape.type, param) in UNIONS:
+            continue
+        rows = list(quantity_rows(prefix(tenant, shape.type, param), low, high, system, code, unit))
+        if param == shape.number:
+            hot.append(rows)
+        else:
+            ranges += rows
+    number, others = number_of(hot)
+    return number, others + ranges
 
 
 def _composites(tenant: str, type: str, indexed: Indexed, tokens: set[int], strings: list[tuple[int, str]], ranges: list[Range]) -> None:
@@ -250,8 +243,8 @@ def pair_ways(part: Indexed) -> list[str]:
 def _ordered_rows(key: str, part: Indexed, strings: list[tuple[int, str]], ranges: list[Range]) -> None:
     number = h64(key)
     strings += [piece for _, text in part.strings for piece in pieces(key, text)]
-    ranges += [(number, 0, float(micros(first)), float(micros(last))) for _, first, last in part.dates]
-    ranges += [(number, 0, *limits(*ends)) for _, *ends in part.numbers]
+    ranges += [Range(number, 0, float(micros(first)), float(micros(last))) for _, first, last in part.dates]
+    ranges += [Range(number, 0, *limits(*ends)) for _, *ends in part.numbers]
     for _, low, high, system, code, unit in part.quantities:
         ranges += quantity_rows(key, low, high, system, code, unit)
 
@@ -259,8 +252,3 @@ def _ordered_rows(key: str, part: Indexed, strings: list[tuple[int, str]], range
 def micros(moment: datetime) -> int:
     """Microseconds since 1970: exact as a double, too."""
     return (moment - _EPOCH) // _MICROSECOND
-
-
-def limits(low: Decimal | None, high: Decimal | None) -> tuple[float, float]:
-    """A span of numbers as doubles."""
-    return -inf if low is None else float(low), inf if high is None else float(high)

@@ -10,8 +10,8 @@ from penstock.formats.fhir.definitions import r4
 from penstock.store.index import Index, note_empty
 from penstock.store.layout import Layout, layout
 
-#: Columns of a current row, in order, with their SQL types. ``pat`` to ``dhi`` are the hot columns (see layout), ``has`` and ``ix``
-#: say which parameters have a value and by which the row is indexed (see row).
+#: Columns of a current row, in order, with their SQL types. ``pat`` to ``unit`` are the hot columns (see layout; the last three are a
+#: quantities.Number), ``has`` and ``ix`` say which parameters have a value and by which the row is indexed (see row).
 COLUMNS: dict[str, str] = {
     "rid": "int8",
     "self": "int8",
@@ -21,6 +21,9 @@ COLUMNS: dict[str, str] = {
     "code": "int8",
     "dlo": "int8",
     "dhi": "int8",
+    "num": "float8",
+    "common": "float8",
+    "unit": "int8",
     "has": "int8",
     "ix": "int4",
     "tok": "int8[]",
@@ -31,7 +34,7 @@ COLUMNS: dict[str, str] = {
 _TABLES = """
 create table if not exists {current} (
     rid int8 primary key, self int8 not null, ver int4 not null, tenant int4 not null,
-    pat int8, code int8, dlo int8, dhi int8, has int8 not null default 0, ix int4 not null default 0,
+    pat int8, code int8, dlo int8, dhi int8, num float8, common float8, unit int8, has int8 not null default 0, ix int4 not null default 0,
     tok int8[] not null, id text not null, content bytea not null
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 alter table {current} alter column content set storage external, alter column tok set statistics 1000;
@@ -45,21 +48,32 @@ alter table {old} alter column content set storage external;
 create unique index if not exists {old}_rid on {old} (rid);
 """
 
-_INDEX = "create index if not exists {current}_{name} on {current} ({columns}) where {first} is not null;\n"
+_INDEX = "create index if not exists {current}_{name} on {current} ({columns}) where {where};\n"
+#: A number in the unit that it is compared in.
+_COMPARED = "(coalesce(common, num))"
 
 
-def _hot_indexes(shape: Layout) -> dict[str, tuple[str, ...]]:
-    """Name to columns of the b-trees that this type can use; each ends in the column that it is walked by."""
-    patient, code, date = bool(shape.patients) or shape.type == "Patient", shape.code, shape.date
-    wanted: dict[str, tuple[str, ...]] = {}
-    if patient and code and date:
-        wanted["pat_code"] = ("pat", "code", "dlo")
+def _hot_indexes(shape: Layout) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Name to columns of the b-trees that this type can use, and to which rows are in them.
+
+    The rows of a patient and of a code are walked by the date, those of a code also by ``rid``. What stands behind that filters there.
+    """
+    patient = bool(shape.patients) or shape.type == "Patient"
+    code, date = ("code",) if shape.code else (), ("dlo",) if shape.date else ()
+    number = ("num", _COMPARED) if shape.number else ()
+    wanted: dict[str, tuple[tuple[str, ...], str]] = {}
     if patient:
-        wanted["pat"] = ("pat", "dlo") if date else ("pat",)
+        wanted["pat"] = ("pat", *date, *(code if date else ())), "pat is not null"
     if code:
-        wanted["code"] = ("code", "dlo") if date else ("code",)
+        wanted["code_rid"] = ("code", "rid", *(("dhi",) if date else ()), *number), "code is not null"
+    if code and date:
+        wanted["code"] = ("code", "dlo"), "code is not null"
     if date:
-        wanted["dlo"] = ("dlo",)
+        wanted["dlo"] = ("dlo",), "dlo is not null"
+    if number:
+        wanted["num"] = (_COMPARED,), "num is not null"
+        wanted["written"] = ("num",), "common is not null"
+        wanted["ranged"] = ("code", "rid"), "num = 'NaN'"
     return wanted
 
 
@@ -67,8 +81,8 @@ def ddl(type: str) -> str:
     """The statements that make the tables and indexes of a type; harmless when they exist."""
     shape = layout(type)
     indexes = (
-        _INDEX.format(current=shape.current, name=name, columns=", ".join(columns), first=columns[0])
-        for name, columns in _hot_indexes(shape).items()
+        _INDEX.format(current=shape.current, name=name, columns=", ".join(columns), where=where)
+        for name, (columns, where) in _hot_indexes(shape).items()
     )
     return _TABLES.format(current=shape.current, old=shape.old) + "".join(indexes)
 

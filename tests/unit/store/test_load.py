@@ -18,6 +18,9 @@ from penstock.store.batch import Item
 
 CAUSE = Cause("0" * 32, None, "test", datetime(2026, 1, 1, tzinfo=UTC))
 TYPES = ("Organization", "Patient", "Observation")
+UCUM = {"system": "http://unitsofmeasure.org"}
+VALUES = ({"value": 5}, {"value": 7, "unit": "spoons"}, {"value": 5, "comparator": "<"}, {"value": 2, "code": "g"} | UCUM)
+COLUMNS = "id, ver, tenant, self, pat, code, dlo, dhi, num, common, unit, has, ix, tok, rid"
 
 
 async def announce(tx: Tx, written: Any, causes: Any, *, tenant: str) -> None:
@@ -30,7 +33,10 @@ def resources(count: int) -> list[dict[str, Any]]:
         found.append({"resourceType": "Organization", "id": f"o{number % 5}", "name": "Clinic"})
         found.append({"resourceType": "Patient", "id": f"p{number}", "name": [{"family": f"Family{number}"}], "gender": "female"})
         subject = {"reference": f"Patient/p{number}"}
-        found.append({"resourceType": "Observation", "id": f"x{number}", "status": "final", "code": {"text": "c"}, "subject": subject})
+        value = {"valueQuantity": VALUES[number % len(VALUES)]}
+        found.append(
+            {"resourceType": "Observation", "id": f"x{number}", "status": "final", "code": {"text": "c"}, "subject": subject} | value
+        )
     return found
 
 
@@ -44,15 +50,19 @@ async def made(database: Database) -> Store:
     return store
 
 
+def _comparable(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) else "NaN" if value != value else value
+
+
 async def dump(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that was written but for what differs by time: what rows are found by in the side tables is counted for each resource."""
     found: dict[str, list[tuple[Any, ...]]] = {}
     async with database.connection() as tx:
         for type in TYPES:
-            rows = await tx.fetch(f"select id, ver, tenant, self, pat, code, dlo, dhi, has, ix, tok, rid from r_{type.lower()} order by id")
+            rows = await tx.fetch(f"select {COLUMNS} from r_{type.lower()} order by id")
             for row in rows:
                 sides = [await tx.fetchval(f"select count(*) from {side} where rid = $1", row["rid"]) for side in ("ident", "str", "rng")]
-                found.setdefault(type, []).append((*(sorted(v) if isinstance(v, list) else v for v in tuple(row)[:-1]), *sides))
+                found.setdefault(type, []).append((*map(_comparable, tuple(row)[:-1]), *sides))
         told = await tx.fetch("select type, resource_id, ver, op, key from event order by type, resource_id, ver")
         found["event"] = [tuple(row) for row in told]
     return found

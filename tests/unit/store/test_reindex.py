@@ -210,3 +210,23 @@ async def test_parameters_of_every_kind_can_be_added(house: House) -> None:
             assert await house.shelf.ids("Patient", query) == ["p"], query
     assert await house.shelf.ids("Patient", "my-pair=ng$old") == []
     assert CAUSE
+
+
+async def test_rows_of_an_earlier_layout_are_found_when_they_are_laid_out_anew_and_not_before(house: House) -> None:
+    shelf, found = house.shelf, "code=urn:c|x&value-quantity=gt5"
+    value = {"value": 7, "system": "http://unitsofmeasure.org", "code": "g"}
+    code = {"coding": [{"system": "urn:c", "code": "x"}]}
+    await shelf.put({"resourceType": "Observation", "id": "o1", "status": "final", "code": code, "valueQuantity": value})
+    async with house.database.transaction() as tx:
+        await tx.execute("update r_observation set num = null, common = null, unit = null, ix = 0")
+        await tx.execute("insert into rng (param, unit, lo, hi, rid) select 1, 1, 7, 7, rid from r_observation")
+        await tx.execute("update search_index set layout = 4")
+    stale = house.opened()
+    await stale.store.reindexer(house.database).load()
+    with pytest.raises(Problem) as caught:
+        await stale.ids("Observation", found)
+    assert caught.value.code == "transient"
+    assert await house.look(stale) + await house.look(stale) == 1
+    assert await stale.ids("Observation", found) == ["o1"]
+    async with house.database.transaction(readonly=True) as tx:
+        assert await tx.fetchval("select count(*) from rng") == 0

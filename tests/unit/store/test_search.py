@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -231,3 +232,9 @@ def test_escaped_parts_split_and_read_back(parts: list[str]) -> None:
         return "".join("\\" + char if char in ",|$\\" else char for char in text)
 
     assert [plain(part) for part in split(",".join(map(escape, parts)), ",")] == parts
+
+
+async def test_a_value_that_the_common_unit_has_no_number_for_is_compared_as_it_is_written(shelf: Shelf) -> None:
+    far = {"value": Decimal(5), "system": "http://unitsofmeasure.org", "code": "Tm"}
+    await shelf.put(observation(1) | {"valueQuantity": far}, observation(2) | {"valueQuantity": far | {"code": "Gm"}})
+    assert await shelf.ids("Observation", "value-quantity=lt1e300|http://unitsofmeasure.org|Tm") == ["o001"]

@@ -16,15 +16,15 @@ from penstock.store.search.prefixes import NARROW, cut
 Span = tuple[int, int]
 
 #: Prefix to condition: {lo} and {hi} are the resource's span, {low} and {high} that of the search value; high ends are excluded.
-#: A condition that follows from the others is there for the index.
+#: A condition that follows from the others, as a span ends after it begins, is there for the index.
 CONDITIONS: dict[str, str] = {
     "eq": "{lo} >= {low} and {lo} < {high} and {hi} <= {high}",
     "ne": "({lo} < {low} or {hi} > {high})",
     "gt": "{hi} > {high}",
     "lt": "{lo} < {low}",
-    "ge": "({hi} > {high} or ({lo} >= {low} and {hi} <= {high}))",
-    "le": "({lo} < {low} or ({lo} >= {low} and {hi} <= {high}))",
-    "sa": "{lo} >= {high}",
+    "ge": "{hi} > {low} and ({hi} > {high} or ({lo} >= {low} and {hi} <= {high}))",
+    "le": "{lo} < {high} and ({lo} < {low} or ({lo} >= {low} and {hi} <= {high}))",
+    "sa": "{lo} >= {high} and {hi} > {high}",
     "eb": "{hi} <= {low}",
     "ap": "{lo} < {high} and {hi} > {low}",
 }
@@ -35,9 +35,9 @@ _TESTS: dict[str, Callable[[Span, Span], bool]] = {
     "ne": lambda has, want: has[0] < want[0] or has[1] > want[1],
     "gt": lambda has, want: has[1] > want[1],
     "lt": lambda has, want: has[0] < want[0],
-    "ge": lambda has, want: has[1] > want[1] or (has[0] >= want[0] and has[1] <= want[1]),
-    "le": lambda has, want: has[0] < want[0] or (has[0] >= want[0] and has[1] <= want[1]),
-    "sa": lambda has, want: has[0] >= want[1],
+    "ge": lambda has, want: has[1] > want[0] and (has[1] > want[1] or (has[0] >= want[0] and has[1] <= want[1])),
+    "le": lambda has, want: has[0] < want[1] and (has[0] < want[0] or (has[0] >= want[0] and has[1] <= want[1])),
+    "sa": lambda has, want: has[0] >= want[1] and has[1] > want[1],
     "eb": lambda has, want: has[1] <= want[0],
     "ap": lambda has, want: has[0] < want[1] and has[1] > want[0],
 }

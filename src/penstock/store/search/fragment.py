@@ -37,11 +37,18 @@ class Fragment(NamedTuple):
     #: The same condition of many tokens, with the same arguments, that looks up one token at a time: the planner thinks it cheap to
     #: compare a long list with each row.
     listed: str = ""
+    #: The same condition of rows that have their number in columns of their own, which an index answers.
+    plain: str = ""
+    #: The conditions that this one consists of, where all of them must hold.
+    parts: tuple[Fragment, ...] = ()
 
     @property
     def filter(self) -> str:
-        """The same condition in a form that no index of tokens or codes answers: the planner cannot be led astray by it."""
-        return self.sql.replace("r.tok &&", "(r.tok || '{}'::int8[]) &&").replace("r.code =", "(r.code + 0) =")
+        """The same condition in a form that no index of tokens or codes answers, and that PostgreSQL takes to hold for half of the rows. Of
+        an expression over an array it would think that hardly any row has it.
+        """
+        sql = self.sql.replace("r.tok &&", "(r.tok || '{}'::int8[]) &&").replace("r.code =", "(r.code + 0) =")
+        return f"case when {sql} then true else false end"
 
 
 @dataclass(slots=True)
@@ -126,7 +133,7 @@ def both(fragments: list[Fragment]) -> Fragment:
     driver = min(fragments, key=lambda each: _DRIVES.index(each.drive) if each.drive else len(_DRIVES))
     sql = " and ".join(each.sql if each is driver else each.filter for each in fragments)
     drive = "tokens" if driver.drive == "code" else driver.drive
-    return Fragment(f"({sql})", all(each.exact for each in fragments), drive, driver.tokens)
+    return Fragment(f"({sql})", all(each.exact for each in fragments), drive, driver.tokens, parts=tuple(fragments))
 
 
 def either(fragments: list[Fragment]) -> Fragment:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from penstock.errors import Problem
 from penstock.formats.fhir.searchparams import Indexed, number_span
 from penstock.store.hashing import h64
-from penstock.store.row import limits
+from penstock.store.quantities import limits
 from penstock.store.search.criterion import Criterion
 from penstock.store.search.fragment import Fragment, Target, either
 from penstock.store.search.prefixes import NARROW, cut
@@ -61,13 +61,27 @@ def within(target: Target, start: str, value: str, at: str) -> Fragment:
     """A number that lies under the prefix ``start``."""
     want = wanted(value, at)
     place = f"s.param = {target.add(h64(start), 'int8')} and s.unit = 0"
-    return target.in_side_table(f"{place} and {condition(target, want)}", "rng", narrow=want.prefix in NARROW)
+    return target.in_side_table(f"{place} and {condition(target, want).of_range}", "rng", narrow=want.prefix in NARROW)
 
 
-def condition(target: Target, want: Wanted) -> str:
-    """The condition on a row ``s`` of rng."""
-    filled = target.fill(CONDITIONS[want.prefix], "float8", low=want.low, high=want.high, value=want.value)
-    return filled.format(lo="s.lo", hi="s.hi")
+class Filled(NamedTuple):
+    """A condition with its arguments."""
+
+    template: str
+
+    @property
+    def of_range(self) -> str:
+        """Asked of a row ``s`` of rng."""
+        return self.template.format(lo="s.lo", hi="s.hi")
+
+    def of_number(self, column: str) -> str:
+        """Asked of a column with a number. NaN, which is greater than all, is none."""
+        return f"({self.template.format(lo=column, hi=column)} and {column} < 'NaN')"
+
+
+def condition(target: Target, want: Wanted) -> Filled:
+    """The condition of a search value."""
+    return Filled(target.fill(CONDITIONS[want.prefix], "float8", low=want.low, high=want.high, value=want.value))
 
 
 def matches(criterion: Criterion, indexed: Indexed) -> bool:

@@ -1,7 +1,8 @@
 """Which way a query goes through the tables, chosen here from the counts of tokens instead of left to the planner.
 
 * *collect*: a rare condition finds its rows by an index, the others filter them, and what remains is sorted.
-* *walk*: the rows are read in the order that is asked for, every condition filters, and reading stops at the end of the page.
+* *walk*: the rows are read in the order that is asked for, every condition filters, and reading stops at the end of the page. The rows of
+  a code or a patient lie in the order of the date in an index of their own, those of a code also in the order of ``rid``.
 
 A condition that must not choose the index is written in a form that no index answers; so is the order, where rows are collected.
 """
@@ -9,6 +10,7 @@ A condition that must not choose the index is written in a form that no index an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, prod
 from typing import NamedTuple
 
 from penstock.store.hashing import h64
@@ -52,9 +54,18 @@ class Branch(NamedTuple):
         """Whether SQL decides everything."""
         return all(each.exact for each in self.fragments)
 
+    @property
+    def conditions(self) -> list[Fragment]:
+        """The fragments, those taken apart that consist of others."""
+        return [part for each in self.fragments for part in _taken_apart(each)]
+
     def hits(self, fragment: Fragment) -> float:
         """About how many rows have one of the tokens of a fragment."""
         return self.counts.share(fragment.tokens) * self.counts.rows
+
+
+def _taken_apart(fragment: Fragment) -> list[Fragment]:
+    return [part for each in fragment.parts for part in _taken_apart(each)] or [fragment]
 
 
 def probe_sql(branch: Branch, condition: str, keys: Sequence[int]) -> str:
@@ -116,14 +127,14 @@ class _Select:
         self._params: dict[tuple[str, str], str] = {}
 
     def statement(self, limit: int) -> Statement:
-        fragments = self._branch.fragments
+        fragments = self._branch.conditions
         if self._order.keys[0].walk == "r.dlo":
             listed = next((each for each in fragments if each.patients), None)
             if listed:
                 return Statement(self._by_patient(listed))
-            halved = sorted((each for each in fragments if each.halves[0]), key=lambda each: not each.halves[0].startswith("r.pat"))
-            if halved and not any(each.drive == "few" for each in fragments):
-                return Statement(self._halves(halved[0]))  # a patient has fewer rows than a code
+        halved = _halved(self._branch, self._order, limit)
+        if halved:
+            return Statement(self._halves(halved))
         driver = _collects(self._branch, self._order, limit)
         return Statement(self._select(fragments, driver), driver is None and self._order.indexed)
 
@@ -172,22 +183,29 @@ class _Select:
 
     def _by_patient(self, listed: Fragment) -> str:
         """The first rows of each patient, in the order of the patient's index, merged: however many rows they have."""
-        rest = [each for each in self._branch.fragments if each is not listed]
+        rest = [each for each in self._branch.conditions if each is not listed]
         each = self._select([Fragment("r.pat = p.pat", drive="patient"), *(one._replace(drive="") for one in rest)], None)
         ordering = _ordering(self._order, self._after.back, [f"key{n}" for n in range(len(self._order.keys))], "self")
         return f"select l.* from unnest({listed.patients}) p (pat) cross join lateral ({each}) l order by {ordering} limit {self._number}"
 
     def _halves(self, halved: Fragment) -> str:
         """Rows by the code column in the order of its index, and apart from them those that have the code as a further one."""
-        rest = [each for each in self._branch.fragments if each is not halved]
+        rest = [each for each in self._branch.conditions if each is not halved]
         column, tokens = halved.halves
-        first = self._select([Fragment(column), *rest], None)
+        first = self._by_column(column, rest)
         further = Fragment(f"{tokens} and ({column}) is not true", drive="tokens", tokens=halved.tokens)
         most = _OF_PATIENT if any(each.drive == "patient" for each in rest) else _BESIDE
         walks = self._branch.counts.further(halved.tokens) > most
         second = self._select([further, *rest], None if walks else further)
         ordering = _ordering(self._order, self._after.back, [f"key{n}" for n in range(len(self._order.keys))], "self")
-        return f"({first}) union all ({second}) order by {ordering} limit {self._number}"
+        return f"{' union all '.join(f'({each})' for each in (*first, second))} order by {ordering} limit {self._number}"
+
+    def _by_column(self, column: str, rest: Sequence[Fragment]) -> list[str]:
+        """The rows of one code; where a number is asked for, those that have it in the index, and apart from them those that do not."""
+        if not any(each.plain for each in rest):
+            return [self._select([Fragment(column), *rest], None)]
+        plain = [Fragment(each.plain) if each.plain else each for each in rest]
+        return [self._select([Fragment(column), *plain], None), self._select([Fragment(column), Fragment("r.num = 'NaN'"), *rest], None)]
 
 
 def _ordering(order: Order, back: bool, keys: Sequence[str], self: str) -> str:
@@ -198,33 +216,52 @@ def _ordering(order: Order, back: bool, keys: Sequence[str], self: str) -> str:
     return ", ".join(f"{key} {direction}" for key, direction in named)
 
 
+def _halved(branch: Branch, order: Order, limit: int) -> Fragment | None:
+    """The condition whose column is walked in the order that is asked for: a patient's, who has fewer rows than a code, else the code's."""
+    fragments = branch.conditions
+    if any(each.drive == "few" and not each.plain for each in fragments):
+        return None
+    patient = any(each.drive == "patient" for each in fragments)
+    halved = {each.halves[0].partition(" ")[0]: each for each in fragments if each.halves[0]}
+    if order.keys[0].walk == "r.dlo":
+        return halved.get("r.pat", halved.get("r.code"))
+    code = halved.get("r.code")
+    if patient or code is None or order.keys[0].walk != "r.rid":
+        return None
+    others = [each for each in fragments if each is not code and each.tokens and each.drive]
+    rarest = min(map(branch.hits, others), default=inf)
+    return None if rarest < min(branch.hits(code), limit / _passing(branch, others)) else code
+
+
 def _collects(branch: Branch, order: Order, limit: int) -> Fragment | None:
     """The condition that rows are collected by, or None to walk."""
-    fragments, counts = branch.fragments, branch.counts
-    drivers = [each for each in fragments if each.drive == "few"]
-    if drivers:
-        return drivers[0]
-    patient = next((each for each in fragments if each.drive == "patient"), None)
-    if patient:
-        return None if order.keys[0].walk == "r.dlo" else patient  # its index is in the order of the date
     rarest = _rarest(branch)
-    if rarest is None:
-        return None
-    passing = 1.0
-    for each in fragments:
-        passing *= max(counts.share(each.tokens), 1e-9) if each.tokens and each.drive else 1.0
-    return None if branch.hits(rarest) > limit / passing else rarest
+    if rarest is None or (rarest.drive == "patient" and order.keys[0].walk == "r.dlo"):
+        return None  # the index of the patient is in the order of the date
+    if rarest.drive in ("few", "patient"):
+        return rarest
+    return None if branch.hits(rarest) > limit / _passing(branch, branch.conditions) else rarest
+
+
+def _passing(branch: Branch, fragments: Sequence[Fragment]) -> float:
+    """About which share of the rows has what the fragments ask for, as far as tokens say."""
+    return prod(max(branch.counts.share(each.tokens), 1e-9) for each in fragments if each.tokens and each.drive)
+
+
+#: Ways to find rows by an index other than that of tokens, best first: many resources may have one number.
+_BY_INDEX = ("few", "patient", "number")
 
 
 def _rarest(branch: Branch) -> Fragment | None:
-    by_index = [each for each in branch.fragments if each.drive in ("few", "patient")]
-    by_tokens = [each for each in branch.fragments if each.drive in ("tokens", "code")]
-    return by_index[0] if by_index else min(by_tokens, key=lambda each: branch.counts.share(each.tokens), default=None)
+    by_index = {"number" if each.drive and each.plain else each.drive: each for each in reversed(branch.conditions)}
+    by_tokens = [each for each in branch.conditions if each.drive in ("tokens", "code")]
+    found = next((by_index[way] for way in _BY_INDEX if way in by_index), None)
+    return found or min(by_tokens, key=lambda each: branch.counts.share(each.tokens), default=None)
 
 
 def _conditions(branch: Branch, driver: Fragment | None, *, probing: bool = False) -> list[str]:
     """The conditions, each in the form that suits: that of the driver finds rows, the others are asked of rows."""
-    return [_finding(branch, each) if each is driver else _asking(each, probing) for each in branch.fragments]
+    return [_finding(branch, each) if each is driver else _asking(each, probing) for each in branch.conditions]
 
 
 def _finding(branch: Branch, driver: Fragment) -> str:
@@ -232,7 +269,7 @@ def _finding(branch: Branch, driver: Fragment) -> str:
 
 
 def _asking(fragment: Fragment, probing: bool) -> str:
-    if probing and fragment.probe:
+    if fragment.probe and (probing or fragment.plain):
         return fragment.probe
     return fragment.filter if fragment.tokens else fragment.sql
 

@@ -13,7 +13,7 @@ from penstock.formats.fhir.searchparams import Indexed
 from penstock.formats.fhir.ucum import SYSTEM, canonical
 from penstock.store.hashing import h64
 from penstock.store.keys import common_unit, converted, unit_hash
-from penstock.store.row import limits
+from penstock.store.quantities import limits
 from penstock.store.search import number
 from penstock.store.search.criterion import Criterion, plain, split
 from penstock.store.search.fragment import Fragment, Target, either
@@ -33,23 +33,57 @@ class Wanted(NamedTuple):
     in_common: number.Wanted | None = None
 
 
+class Placed(NamedTuple):
+    """A search value as conditions on a row ``s`` of rng, and on the columns of a row ``r`` that has its number there.
+
+    ``by_index`` are conditions like the second, one for each index of such numbers, that together find all of them.
+    """
+
+    of_range: str
+    of_number: str
+    by_index: tuple[str, ...]
+    exact: bool
+    narrow: bool
+
+
 def compile(target: Target, criterion: Criterion) -> Fragment:
     """One of the values holds for one of the quantities."""
-    return either([within(target, target.prefix(criterion.param), value, criterion.param) for value in criterion.values])
+    start, at = target.prefix(criterion.param), criterion.param
+    if criterion.param == target.layout.number:
+        return either([_hot(target, _placed(target, start, wanted(value, at))) for value in criterion.values])
+    return either([within(target, start, value, at) for value in criterion.values])
 
 
 def within(target: Target, start: str, value: str, at: str) -> Fragment:
     """A quantity that lies under the prefix ``start``."""
-    want = wanted(value, at)
+    placed = _placed(target, start, wanted(value, at))
+    return target.in_side_table(placed.of_range, "rng", exact=placed.exact, narrow=placed.narrow)
+
+
+def _placed(target: Target, start: str, want: Wanted) -> Placed:
     narrow = want.value.prefix in NARROW
     if want.in_common is not None:
+        condition, unit = number.condition(target, want.in_common), target.add(common_unit(want.common), "int8")
         places = target.add([h64(start), h64(converted(start))], "int8[]")
-        place = f"s.param = any({places}) and s.unit = {target.add(common_unit(want.common), 'int8')}"
-        return target.in_side_table(f"{place} and {number.condition(target, want.in_common)}", "rng", narrow=narrow)
-    condition = f"s.param = {target.add(h64(start), 'int8')} and {number.condition(target, want.value)}"
-    if want.system and want.unit:
-        condition += f" and s.unit = {target.add(unit_hash(want.unit), 'int8')}"
-    return target.in_side_table(condition, "rng", exact=not (want.system or want.unit), narrow=narrow)
+        of_number = f"{condition.of_number('coalesce(r.common, r.num)')} and r.unit = {unit}"
+        return Placed(f"s.param = any({places}) and s.unit = {unit} and {condition.of_range}", of_number, (of_number,), True, narrow)
+    condition = number.condition(target, want.value)
+    of_range, of_number = f"s.param = {target.add(h64(start), 'int8')} and {condition.of_range}", condition.of_number("r.num")
+    if want.system and want.unit and not want.common:
+        unit = target.add(unit_hash(want.unit), "int8")
+        of_range, of_number = f"{of_range} and s.unit = {unit}", f"{of_number} and r.unit = {unit}"
+    by_index = f"{condition.of_number('coalesce(r.common, r.num)')} and {of_number}", f"{of_number} and r.common is not null"
+    return Placed(of_range, of_number, by_index, not (want.system or want.unit), narrow)
+
+
+def _hot(target: Target, placed: Placed) -> Fragment:
+    """A quantity of the parameter that has columns of its own: in them, or among the ranges where they say so."""
+    anywhere = f"({placed.of_number} or (r.num = 'NaN' and exists (select 1 from rng s where s.rid = r.rid and {placed.of_range})))"
+    if not placed.narrow:
+        return Fragment(anywhere, placed.exact, plain=placed.of_number)
+    found = [f"select r.rid from {target.layout.current} r where {condition}" for condition in placed.by_index]
+    rows = " union all ".join((f"select s.rid from rng s where {placed.of_range}", *found))
+    return Fragment(f"r.rid = any(array({rows}))", placed.exact, "few", probe=anywhere, plain=placed.of_number)
 
 
 def matches(criterion: Criterion, indexed: Indexed) -> bool:
@@ -84,6 +118,6 @@ def wanted(value: str, at: str) -> Wanted:
     common = canonical(parts[2]) if parts[1] == SYSTEM and parts[2] else None
     ends = [None if common is None else common.value(end) for end in (low, high, middle)]
     if common is None or None in ends:
-        return Wanted(written, parts[1], parts[2])
+        return Wanted(written, parts[1], parts[2], common.key if common else "")
     first, last, exact = (end or 0.0 for end in ends)
     return Wanted(written, parts[1], parts[2], common.key, number.Wanted(prefix, first, last, exact))

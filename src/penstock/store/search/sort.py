@@ -14,7 +14,8 @@ from penstock.formats.fhir.searchparams import R4, Indexed, Parameters
 from penstock.store.change import Resource
 from penstock.store.keys import fold
 from penstock.store.layout import UNIONS, layout
-from penstock.store.row import UNDATED, limits, quantity_rows
+from penstock.store.quantities import limits, quantity_rows
+from penstock.store.row import UNDATED
 from penstock.store.search.types import KINDS
 
 Sort = tuple[tuple[str, bool], ...]
@@ -89,7 +90,10 @@ def _key(parameters: Parameters, types: Sequence[str], param: str, descending: b
         return Key("r.dlo", _dated(descending), "int8", descending)
     definition = parameters.of(types[0]).get(param)
     kind = KINDS.get(param, definition.type) if definition else ""
-    return _SIDES[kind](param, descending) if kind in _SIDES else None
+    if kind not in _SIDES:
+        return None
+    key = _SIDES[kind](param, descending)
+    return _or_column(key) if param == layout(types[0]).number else key
 
 
 def _dated(descending: bool) -> str:
@@ -112,6 +116,12 @@ def _quantity(param: str, descending: bool) -> Key:
     """By the number in the common unit of its dimension, where there is one: rows of several units have no index in that order."""
     key = _range(param, descending)
     value = key.plain.replace("coalesce(", f"coalesce({_least('{common}', descending)}, ")
+    return key._replace(walk=value, plain=value)
+
+
+def _or_column(key: Key) -> Key:
+    """The number in columns of its own comes before any range."""
+    value = key.plain.replace("coalesce(", "coalesce(nullif(coalesce(r.common, r.num), 'NaN'), ", 1)
     return key._replace(walk=value, plain=value)
 
 
