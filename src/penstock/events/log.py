@@ -6,13 +6,16 @@ import hashlib
 import os
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from penstock.db import Tx, named_sql
 from penstock.events.key import key_of
 
 SQL = named_sql(__package__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1) - 1
 
 #: What was done to a resource to the type of the event that tells of it.
 NAMES: dict[str, str] = {
@@ -147,7 +150,12 @@ async def window(tx: Tx, since: datetime, until: datetime) -> tuple[int, int]:
 
 
 def _time_ordered_id(at: datetime, chance: bytes) -> uuid.UUID:
-    """A UUID version 7 (RFC 9562 section 5.7): time-ordered, so that its index grows at one end."""
+    """A UUID version 7 (RFC 9562 section 5.7): it says when."""
     random = int.from_bytes(chance, "big")
     milliseconds = int(at.timestamp() * 1000) & 0xFFFFFFFFFFFF
     return uuid.UUID(int=milliseconds << 80 | 7 << 76 | (random >> 68 & 0xFFF) << 64 | 2 << 62 | random & 0x3FFFFFFFFFFFFFFF)
+
+
+def written_at(id_: uuid.UUID) -> datetime:
+    """When the event with this id was written, to a millisecond; some time, for an id that is none of ours."""
+    return _EPOCH + timedelta(milliseconds=min(id_.int >> 80, _LAST))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from penstock.db import Tx, named_sql
-from penstock.events.log import Event
+from penstock.events.log import Event, written_at
 
 _SQL = named_sql(__package__, "look.sql")
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Agent(NamedTuple):
@@ -37,7 +38,8 @@ async def newest(tx: Tx, below: int, source: str | None, since: datetime | None,
 
 async def of_id(tx: Tx, id_: uuid.UUID) -> Event | None:
     """The event with this id, or None."""
-    row = await tx.fetchrow(_SQL["of_id"], id_)
+    at = written_at(id_)
+    row = await tx.fetchrow(_SQL["of_id"], id_, at - _MILLISECOND, at + _MILLISECOND)
     return Event(*row) if row else None
 
 

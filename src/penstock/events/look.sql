@@ -9,8 +9,9 @@ from event
 where hashtextextended(type || '/' || resource_id, 0) = hashtextextended($1 || '/' || $2, 0) and type = $1 and resource_id = $2 order by seq desc limit $3
 
 -- name: of_id
+-- The id says when the event was written, and the summaries by time where such events lie.
 select seq, id, tenant, type, resource_id, ver, op, key, at, trace_id, source, inbox_id, hash, way
-from event where id = $1
+from event where at between $2 and $3 and id = $1
 
 -- name: of_versions
 select e.type, e.resource_id, e.ver, e.source, e.trace_id
