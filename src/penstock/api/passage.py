@@ -39,11 +39,6 @@ def way_of(request: Request, rule: str) -> str:
     return encode(_way(request, rule))
 
 
-def rule_of(request: Request, interaction: str, type_: str) -> str:
-    """The scope that lets a request do this."""
-    return request.access.granted(interaction, type_)
-
-
 def refused(request: Request, problem: Problem) -> Unwritten:
     """The record of a request that ended in a problem."""
     count = len(problem.problems) if isinstance(problem, Problems) else 1

@@ -21,6 +21,7 @@ FHIR = "FHIR 4.0.1"
 SOUND = "R4 structure and invariants"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Way(NamedTuple):
@@ -45,7 +46,7 @@ class Way(NamedTuple):
 
 def microseconds(at: datetime) -> int:
     """A moment as a way holds it."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def moment(since: int) -> datetime:

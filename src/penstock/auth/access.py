@@ -47,6 +47,8 @@ class Access:
     tenant: str = "main"
     patient: str | None = None
     admin: frozenset[str] = field(default_factory=frozenset)
+    #: What :meth:`granted` has answered: each write asks, and scopes are slow to hash.
+    _granted: dict[tuple[str, str], str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def permits(self, interaction: str, type_: str) -> bool:
         """Whether this access allows a FHIR interaction (a key of :data:`LETTERS`) on a resource type (``*`` asks for all types)."""
@@ -59,7 +61,10 @@ class Access:
 
     def granted(self, interaction: str, type_: str) -> str:
         """The scope that permits it, as a token spells it in SMART v2; "" where none does."""
-        return _granted(self.scopes, LETTERS[interaction], type_)
+        found = self._granted.get((interaction, type_))
+        if found is None:
+            found = self._granted[interaction, type_] = _granting(self.scopes, LETTERS[interaction], type_)
+        return found
 
     def operates(self, scope: str) -> bool:
         """Whether this access holds an operations scope such as ``admin/trace.r``, itself or through a wildcard (``admin/*.*``)."""
@@ -71,8 +76,7 @@ def _permits(scopes: tuple[Scope, ...], letter: str, type_: str) -> bool:
     return any(letter in s.letters and s.type in ("*", type_) for s in scopes)
 
 
-@lru_cache(maxsize=4096)
-def _granted(scopes: tuple[Scope, ...], letter: str, type_: str) -> str:
+def _granting(scopes: tuple[Scope, ...], letter: str, type_: str) -> str:
     return next((f"{s.level}/{s.type}.{s.letters}" for s in scopes if letter in s.letters and s.type in ("*", type_)), "")
 
 

@@ -13,7 +13,7 @@ from penstock.api.fhir.subject import FORM, fhir_reply, id_of, type_of
 from penstock.api.fhir.subscription import require_readable
 from penstock.api.negotiate import preference
 from penstock.api.parts import Parts
-from penstock.api.passage import rule_of, unchanged, way_of
+from penstock.api.passage import unchanged, way_of
 from penstock.api.reply import Header, Reply
 from penstock.api.request import Request
 from penstock.db import Tx
@@ -132,8 +132,9 @@ async def _update_of(parts: Parts, tx: Tx, request: Request, change: Change) -> 
 
 def cause(request: Request, *changes: Change) -> Cause:
     """Why this request writes ``changes``, and by which rights."""
-    rules = dict.fromkeys(rule_of(request, each.verb, each.type) for each in changes)
-    return Cause(request.trace_id, None, request.access.client, request.now, way_of(request, " ".join(rules)))
+    granted = request.access.granted
+    rule = granted(changes[0].verb, changes[0].type) if len(changes) == 1 else " ".join({granted(each.verb, each.type) for each in changes})
+    return Cause(request.trace_id, None, request.access.client, request.now, way_of(request, rule))
 
 
 def written(request: Request, outcome: Written, *, returns: str = "representation") -> Reply:
