@@ -91,9 +91,17 @@ class Reader:
         return version if self._inside(access, bounds(access, type), version) else None
 
     async def history(
-        self, tx: Tx, access: Access, type: str | None = None, id: str | None = None, *, window: Window = ALWAYS, count: int = 50
+        self,
+        tx: Tx,
+        access: Access,
+        type: str | None = None,
+        id: str | None = None,
+        *,
+        window: Window = ALWAYS,
+        count: int = 50,
+        newer_than: int = 0,
     ) -> History:
-        """Versions of a resource, a type, or everything, newest first (http.html#history)."""
+        """Versions of a resource, a type, or everything, newest first (http.html#history); none with a rid below ``newer_than``."""
         if type is None:
             return await self._history_of_all(tx, access, window, count)
         access.require("history", type)
@@ -104,6 +112,7 @@ class Reader:
         sql = statement(f"history_{'at_' if window.current else ''}of{'_type' if id is None else ''}", type)
         subject = tenant_number(access.tenant) if id is None else self_hash(access.tenant, type, id)
         high, low, *current = window.rids
+        low = max(low, newer_than)
         entries: list[Stored] = []
         seen = 0
         while len(entries) <= count:
@@ -119,11 +128,14 @@ class Reader:
         return _page(entries, count)
 
     async def _history_of_all(self, tx: Tx, access: Access, window: Window, count: int) -> History:
+        """Type by type; what is older than a page of what was found already is not read any more."""
         entries: list[Stored] = []
+        oldest = 0
         for type in await self._tables.all(tx):
             if access.permits("history", type) and _is_open(access, type):
-                entries += (await self.history(tx, access, type, window=window, count=count + 1)).entries
-        entries.sort(key=lambda version: -version.rid)
+                entries += (await self.history(tx, access, type, window=window, count=count + 1, newer_than=oldest)).entries
+                entries = sorted(entries, key=lambda version: -version.rid)[: count + 1]
+                oldest = entries[-1].rid if len(entries) > count else 0
         return _page(entries, count)
 
     async def _visible(self, tx: Tx, access: Access, inside: Bounds, version: Stored) -> bool:
