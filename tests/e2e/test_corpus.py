@@ -81,6 +81,16 @@ def test_every_resource_they_became_is_valid(fed: tuple[Program, int, Counter[st
             "Location",
             "Organization",
             "ServiceRequest",
+            "MedicationRequest",
+            "Medication",
+            "MedicationDispense",
+            "MedicationAdministration",
+            "ChargeItem",
+            "Account",
+            "Coverage",
+            "Procedure",
+            "Condition",
+            "DocumentReference",
         ):
             url: str | None = f"/fhir/{type_}?_count=500"
             while url:
