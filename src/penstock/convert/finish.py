@@ -11,7 +11,7 @@ from penstock.convert.lineage import Lineages
 from penstock.convert.rows import table
 from penstock.convert.run import Instance, Null, Resource, Run
 from penstock.convert.state.ways import rivals
-from penstock.convert.together import settle
+from penstock.convert.together import forget, settle
 
 if TYPE_CHECKING:
     from penstock.convert.compiled import Plan, Structure
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: values of defaults: the time at which the message was received; the extension that says why a primitive is not there
 RECEIVED, ABSENT = "@received", "@absent"
 DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+SAID_TWICE = "the message describes this thing twice: the first description stands"
 
 Near = Callable[[Instance, str], Instance | None]
 
@@ -85,11 +87,15 @@ class Finish:
         moved: dict[int, dict[str, str]] = {}
         for instance in made:
             settle(self.run, instance)
+            if self.run.untidy:
+                instance.body = cleaned(instance.body)
             self.complete(instance)
             body = cleaned(instance.body) if self.run.untidy else instance.body
             key = (instance.type, instance.id)
             if key in kept:
-                resources[kept[key]], moved[instance.number] = joined(resources[kept[key]], body)
+                resources[kept[key]], moved[instance.number], lost = joined(resources[kept[key]], body)
+                for name in lost:
+                    forget(self.run, instance.number, name, SAID_TWICE)
             else:
                 kept[key] = len(resources)
                 body = {"resourceType": instance.type, "id": instance.id, **body}

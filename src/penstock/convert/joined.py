@@ -8,22 +8,26 @@ from penstock.convert.run import Resource
 from penstock.convert.state.ways import rivals
 
 
-def joined(one: Resource, other: Resource) -> tuple[Resource, dict[str, str]]:
-    """Two descriptions of one thing in one message: what the second adds, and which entries of its lists became which.
+def joined(one: Resource, other: Resource) -> tuple[Resource, dict[str, str], list[str]]:
+    """Two descriptions of one thing in one message: what the second adds, which entries of its lists became which, and what is lost.
 
-    Another variant of a choice that the first made adds nothing.
+    Another variant of a choice that the first made, and another value of an element that does not repeat, add nothing.
     """
     if one.items() >= other.items():
-        return one, {}
-    out, moved = dict(one), {}
+        return one, {}, []
+    out, moved, lost = dict(one), {}, []
     for name, value in other.items():
         if name not in out:
-            if not any(rival in out for rival in rivals(one["resourceType"], name)):
+            if any(rival in out for rival in rivals(one["resourceType"], name)):
+                lost.append(name)
+            else:
                 out[name] = value
         elif isinstance(value, list) and isinstance(out[name], list):
             out[name], places = appended(name, out[name], value)
             moved.update({f"{name}[{old}]": f"{name}[{new}]" for old, new in enumerate(places) if old != new})
-    return out, moved
+        elif value != out[name]:
+            lost.append(name)
+    return out, moved, lost
 
 
 def appended(name: str, old: list[Any], new: list[Any]) -> tuple[list[Any], list[int]]:

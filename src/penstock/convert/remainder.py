@@ -62,6 +62,8 @@ def account(run: Run, structure: Structure, plan: Plan, moves: list[Move | None]
                 if number in reasons.unless and not touched(source, used):
                     reason = next((row.reason for row in reasons.unless[number] if holds(row, run, segment.fields, position)), reason)
                 leftover(run, raw, source, used, rest, reason, type)
+    told = {source for source, _ in rest} | used if run.forgotten else ()
+    rest += [(source, run.notes[source]) for source in dict.fromkeys(run.forgotten) if source not in told]
     return rest
 
 

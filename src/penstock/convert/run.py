@@ -158,6 +158,8 @@ class Run:
         self.said: list[tuple[int, str, Said]] = []
         self.memory: dict[tuple[str, int, str], Instance] = {}
         self.notes: dict[str, str] = {}
+        #: sources of values that were put somewhere and taken out again
+        self.forgotten: list[str] = []
         self.nulls: list[tuple[int, str]] = []
         self.steward: list[Steward] = []
         self.references: list[tuple[Resource, Instance]] = []

@@ -78,6 +78,7 @@ def forget(run: Run, number: int, path: str, reason: str) -> None:
     for entry in run.lineage:
         if entry[0] == number and (entry[1] == path or entry[1].startswith((f"{path}.", f"{path}["))):
             run.note(entry[3], reason)
+            run.forgotten.append(entry[3])
         else:
             kept.append(entry)
     run.lineage[:] = kept

@@ -94,7 +94,7 @@ def test_two_descriptions_of_one_thing_never_give_two_variants_of_a_choice() -> 
 def test_one_number_that_is_described_twice_is_one_identifier_and_lineage_follows_the_entries() -> None:
     one = patient(identifier=[{"system": "a", "value": "1"}], name=[{"family": "Doe"}])
     other = patient(identifier=[{"system": "b", "value": "2"}, {"system": "a", "value": "1", "use": "usual"}], name=[{"family": "Doe"}])
-    body, moved = joined(one, other)
+    body, moved, _ = joined(one, other)
     assert body["identifier"] == [{"system": "a", "value": "1", "use": "usual"}, {"system": "b", "value": "2"}]
     assert body["name"] == [{"family": "Doe"}]
     assert moved == {"identifier[0]": "identifier[1]", "identifier[1]": "identifier[0]"}

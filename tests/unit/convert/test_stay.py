@@ -172,3 +172,11 @@ def test_a_note_to_an_empty_result_is_none_to_the_result_before() -> None:
     results = converted("PID|1||7", "OBR|1|||K", "OBX|1|NM|K||4.1||||||F", "OBX|2", "NTE|1||see above")
     notes = {one["code"].get("text", "K"): one.get("note") for one in results if one["resourceType"] == "Observation"}
     assert notes == {"K": None, "unknown": [{"text": "see above"}]}
+
+
+def test_what_a_second_description_of_one_thing_says_otherwise_is_left_over() -> None:
+    twice = "MSH|^~\\&|PAS|RXH|EHR|RXH|20250101||ADT^A08|1|P|2.5\rPID|1||7^^^RXH^MR||Doe^Ann\rPD1|||One^L^5~Two^L^5\rPV1|1|I"
+    result = convert.convert(parse(twice), convert.plan(), Context())
+    assert [one["name"] for one in result.resources if one["resourceType"] == "Organization"] == ["One"]
+    assert [source for source, reason in result.remainder if "twice" in reason] == ["PD1-3[2].1"]
+    assert ("PD1-3[2].1" in {entry[3] for entry in result.lineage}) is False
