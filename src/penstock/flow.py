@@ -24,6 +24,7 @@ from penstock.auth.access import SYSTEM
 from penstock.clock import Chance, Clock
 from penstock.convert import Context, Converted, Plan, Steward, convert
 from penstock.convert.mend import mended, without
+from penstock.convert.orphans import orphans
 from penstock.convert.state import Moment, Record, moment, statements
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
@@ -283,7 +284,7 @@ class Flow:
         assert work.converted is not None
         assert work.converted_at is not None
         steps: list[list[tuple[str, str, str]]] = [[] for _ in work.written]
-        remainder = list(work.converted.remainder)
+        remainder = work.converted.remainder + orphans(work.converted, [n for n, made in enumerate(work.written) if made.op == "create"])
         for index, path, rule, source in work.converted.lineage:
             if work.records[index].lost and _top(path) in work.records[index].lost:
                 remainder.append((source, STALE))

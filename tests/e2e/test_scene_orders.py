@@ -1,4 +1,7 @@
-"""One stay told in several orders to the running program: what is stored is the same; and an interface that goes by arrival."""
+"""One stay told in several orders to the running program: what is stored is the same; and an interface that goes by arrival.
+
+And orders of the other kind: a result meets its order, and one whose order nobody told of is flagged.
+"""
 
 from __future__ import annotations
 
@@ -105,3 +108,68 @@ def test_an_interface_that_goes_by_arrival_stores_what_came_last(program: Progra
             assert answer.status_code < 300, answer.text
             told(program)
     assert found(program, "Patient", identifier="urn:id:ELMS|E791")["name"][0]["given"] == ["Thomasina"]
+
+
+def orm(control_id: str, at: str, *, mrn: str, number: str, control: str = "NW", status: str = "") -> bytes:
+    return (
+        f"MSH|^~\\&|PAS|ELMS|PENSTOCK|ELMS|{at}+0000||ORM^O01^ORM_O01|{control_id}|P|2.5.1\r"
+        f"PID|1||{mrn}^^^ELMS^MR||Quarrington^Tamsin||19610203|F\rORC|{control}|{number}^PAS|||{status}\r"
+        f"OBR|1|{number}^PAS||24323-8^Comprehensive metabolic panel^LN|||20250601080000+0000\r"
+    ).encode()
+
+
+def drift(program: Program, control_id: str) -> list[str]:
+    with program.client() as client:
+        (hop,) = [hop for hop in client.get("/admin/v1/trace", params={"q": control_id}).json() if hop["stage"] == "mapped"]
+    return list(hop["details"].get("drift", []))
+
+
+@pytest.mark.req("V2-07")
+def test_a_result_meets_its_order_and_one_without_an_order_is_flagged(program: Program) -> None:
+    ordered = orm("W1", "20250601080000", mrn="E792", number="P792", status="IP")
+    result = oru("W2", "20250601100000", mrn="E792", value="4.1", status="F")
+    orphan = oru("W3", "20250601100000", mrn="E793", value="4.2", status="F").replace(b"P77^", b"P793^").replace(b"F77^", b"F793^")
+    assert {answer.code for answer in program.send(ordered, result.replace(b"P77^", b"P792^").replace(b"F77^", b"F792^"), orphan)} == {"AA"}
+    told(program)
+    for mrn, number, flagged in (("E792", "W2", []), ("E793", "W3", ["ORC-2.1: a result of an order that no message told of"])):
+        patient = found(program, "Patient", identifier=f"urn:id:ELMS|{mrn}")
+        order = found(program, "ServiceRequest", subject=f"Patient/{patient['id']}")
+        report = found(program, "DiagnosticReport", subject=f"Patient/{patient['id']}")
+        assert report["basedOn"] == [{"reference": f"ServiceRequest/{order['id']}"}]
+        assert [entry for entry in drift(program, number) if "order" in entry] == flagged
+
+
+@pytest.mark.req("V2-07")
+def test_an_order_is_one_request_whose_state_follows_its_messages(program: Program) -> None:
+    stages = (
+        ("0800", "NW", "", "active"),
+        ("0900", "HD", "HD", "on-hold"),
+        ("0930", "RL", "IP", "active"),
+        ("1000", "CA", "CA", "revoked"),
+    )
+    for number, (at, control, status, state) in enumerate(stages):
+        message = orm(f"X{number}", f"20250601{at}00", mrn="E794", number="P794", control=control, status=status)
+        assert [answer.code for answer in program.send(message)] == ["AA"]
+        told(program)
+        order = found(program, "ServiceRequest", identifier="urn:id:PAS|P794")
+        assert (order["status"], order["intent"], order["meta"]["versionId"]) == (state, "order", str(number + 1))
+
+
+@pytest.mark.req("V2-07")
+def test_an_appointment_is_booked_moved_and_cancelled(program: Program) -> None:
+    for number, (trigger, at, start) in enumerate((("S12", "0800", "1000"), ("S13", "0810", "1400"), ("S15", "0820", "1400"))):
+        assert [answer.code for answer in program.send(siu(f"Y{number}", trigger, f"20250601{at}00", start=f"20250610{start}"))] == ["AA"]
+        told(program)
+        appointment = found(program, "Appointment", identifier="urn:id:ELMS|B795")
+        assert appointment["start"] == f"2025-06-10T{start[:2]}:00:00+00:00"
+        assert appointment["status"] == ("cancelled" if trigger == "S15" else "booked")
+    assert any(one["actor"].get("reference", "").startswith("Patient/") for one in appointment["participant"])
+
+
+def siu(control_id: str, trigger: str, at: str, *, start: str) -> bytes:
+    return (
+        f"MSH|^~\\&|PAS|ELMS|PENSTOCK|ELMS|{at}+0000||SIU^{trigger}^SIU_S12|{control_id}|P|2.5.1\r"
+        f"SCH||B795^ELMS|||||FOLLOWUP^Follow-up^L||30|min|^^30^{start}00+0000\r"
+        "PID|1||E795^^^ELMS^MR||Quarrington^Tamsin||19610203|F\rRGS|1\r"
+        f"AIP|1||D7^Marchbanks^Odile^^^^^^ELMS|||{start}00+0000\r"
+    ).encode()

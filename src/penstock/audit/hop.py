@@ -19,6 +19,9 @@ US = "penstock"
 
 Details = dict[str, Any]
 
+#: How the reasons of the remainder begin that are mistakes of the sender, and so many of them does a hop tell.
+_DRIFT, _TOLD = "drift: ", 20
+
 
 class Hop(NamedTuple):
     """``at`` when, ``stage`` where, ``what`` to what, how it went (``outcome``), and in how many milliseconds, where that was measured.
@@ -98,10 +101,9 @@ def _of_record(hop: Hop, record: Mapping[str, Any]) -> Iterator[Hop]:
     """The stages that the lineage of a message knows."""
     made, steps = record["made"], [step for *_, steps in record["made"] for step in steps]
     resources = [f"{type_}/{id_}/_history/{ver}" for type_, id_, ver, _ in made]
-    counts = {"mapped": len(steps), "not_mapped": len(record["remainder"]), "unknown_codes": len(record["steward"])}
     told: dict[str, tuple[str, str, Details, Sequence[str]]] = {
         "parsed": ("ok", hop.schema_version, {}, (f"structure:{record.get('structure', '')}",)),
-        "mapped": ("ok", FHIR, {"plan": record["plan"], **counts}, (f"plan:{record['plan']}", *_rules(steps))),
+        "mapped": ("ok", FHIR, {"plan": record["plan"], **_counts(record, steps)}, (f"plan:{record['plan']}", *_rules(steps))),
         "validated": ("ok", FHIR, {}, (SOUND,)),
         "stored": ("stored", FHIR, {"resources": resources}, ()),
     }
@@ -112,6 +114,13 @@ def _of_record(hop: Hop, record: Mapping[str, Any]) -> Iterator[Hop]:
         yield hop._replace(
             at=moment(at), stage=stage, outcome=outcome, details=details, ms=ms, schema_version=schema, transformation_rules=rules
         )
+
+
+def _counts(record: Mapping[str, Any], steps: Sequence[Any]) -> Details:
+    """How much of a message was mapped, and what of the rest looks like a mistake of its sender: places and reasons, never values."""
+    counts: Details = {"mapped": len(steps), "not_mapped": len(record["remainder"]), "unknown_codes": len(record["steward"])}
+    drift = [f"{source}: {reason.removeprefix(_DRIFT)}" for source, reason in record["remainder"] if reason.startswith(_DRIFT)]
+    return counts | {"drift": drift[:_TOLD]} if drift else counts
 
 
 def _rules(steps: Sequence[tuple[str, str, str]]) -> list[str]:

@@ -50,7 +50,9 @@ async def stored(database: Database) -> Event:
         at = START + timedelta(seconds=1)
         passed = [(stage, microseconds(at), 400) for stage in ("parsed", "mapped", "validated", "stored")]
         made = [Made("Patient", "1", 1, [("a", "r", "s"), ("b", "q", "s"), ("c", "r", "t")])]
-        await lineage.record(tx, [Record(accepted.inbox_id, "v1", at, made, [("PID-9", "none")], [], "ADT_A01", passed)])
+        await lineage.record(
+            tx, [Record(accepted.inbox_id, "v1", at, made, [("PID-9", "none"), ("ORC-2", "drift: no order")], [], "ADT_A01", passed)]
+        )
         await events.append(tx, [Version(last_updated=at)], [Why(TRACE, accepted.inbox_id)])
         await inbox.done(tx, [(accepted.inbox_id, "stored", "")], now=at)
     async with database.transaction(readonly=True) as tx:
@@ -81,7 +83,7 @@ async def test_hops_are_in_the_order_of_time_and_hold_ids_and_counts(database: D
     by_stage = {hop.stage: hop for hop in hops}
     assert {hop.trace_id for hop in hops} == {TRACE}
     assert by_stage["received"].details["type"] == "ADT^A01"
-    assert by_stage["mapped"].details == {"plan": "v1", "mapped": 3, "not_mapped": 1, "unknown_codes": 0}
+    assert by_stage["mapped"].details == {"plan": "v1", "mapped": 3, "not_mapped": 2, "unknown_codes": 0, "drift": ["ORC-2: no order"]}
     assert by_stage["stored"].details["resources"] == ["Patient/1/_history/1"]
     assert (by_stage["published"].what, by_stage["published"].details["event_id"]) == ("Patient/1/_history/1", str(stored.id))
 
