@@ -90,7 +90,7 @@ class Finish:
             if self.run.untidy:
                 instance.body = cleaned(instance.body)
             self.complete(instance)
-            body = cleaned(instance.body) if self.run.untidy else instance.body
+            body = instance.body
             key = (instance.type, instance.id)
             if key in kept:
                 resources[kept[key]], moved[instance.number], lost = joined(resources[kept[key]], body)

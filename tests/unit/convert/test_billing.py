@@ -74,3 +74,8 @@ def test_a_number_of_an_organization_is_none_at_home() -> None:
     )
     uses = [point.get("use") for one in result.resources if one["resourceType"] == "Organization" for point in one.get("telecom", ())]
     assert "home" not in uses
+
+
+def test_an_insurance_that_names_no_company_has_an_unknown_payor() -> None:
+    [coverage] = [one for one in converted("BAR^P01", "IN1|1|PAR^Parent||||Luigi").resources if one["resourceType"] == "Coverage"]
+    assert coverage["payor"] == [{"display": "unknown"}]
