@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,6 +41,15 @@ class Program:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([BIN, *arguments, "--data", str(self.data)], capture_output=True, text=True, check=False, timeout=60)
+
+    def settle(self, client: httpx.Client) -> None:
+        """Until nothing that was accepted is in flight."""
+        for _ in range(600):
+            counts = client.get("/admin/v1/conservation").json()["interfaces"]
+            if counts and not any(one["in_flight"] for one in counts.values()):
+                return
+            time.sleep(0.05)
+        raise AssertionError(counts)
 
     def stop(self) -> int:
         self.process.terminate()

@@ -33,15 +33,6 @@ def client(program: Program) -> Iterator[httpx.Client]:
         yield client
 
 
-def settled(client: httpx.Client) -> None:
-    for _ in range(300):
-        counts = client.get("/admin/v1/conservation").json()["interfaces"]
-        if counts and not any(one["in_flight"] for one in counts.values()):
-            return
-        time.sleep(0.1)
-    raise AssertionError(counts)
-
-
 def observation(client: httpx.Client, number: int) -> dict[str, Any]:
     found = client.get("/fhir/DiagnosticReport", params={"identifier": f"F{number}", "_include": "DiagnosticReport:result"}).json()
     (one,) = [each["resource"] for each in found["entry"] if each["resource"]["resourceType"] == "Observation"]
@@ -62,7 +53,7 @@ def replays(client: httpx.Client) -> dict[str, int]:
 def test_a_local_code_becomes_a_task_and_its_map_takes_up_exactly_the_messages_that_waited(program: Program, client: httpx.Client) -> None:
     for answer in program.send(*(result(number, "KALI") for number in range(1, 6)), result(6, "NATR")):
         assert answer.code == "AA"
-    settled(client)
+    program.settle(client)
     tasks = {one["code"]: one for one in client.get("/admin/v1/codes").json() if one["system"] == LOCAL}
     assert (tasks["KALI"]["waiting"], tasks["NATR"]["waiting"]) == (5, 1)
     before = observation(client, 3)
@@ -73,7 +64,7 @@ def test_a_local_code_becomes_a_task_and_its_map_takes_up_exactly_the_messages_t
     assert "5 messages wait for this code, 0 are" in preview.stdout, preview.stderr
     done = program.cli(*arguments)
     assert "5 messages wait for this code, 5 are processed again" in done.stdout, done.stderr
-    settled(client)
+    program.settle(client)
     after = observation(client, 3)
     assert codes(after) == [(LOCAL, "KALI"), ("http://loinc.org", "2823-3")]
     assert (after["id"], after["meta"]["versionId"]) == (before["id"], "2")
@@ -86,7 +77,7 @@ def test_a_local_code_becomes_a_task_and_its_map_takes_up_exactly_the_messages_t
     assert elements["code.coding[1].code"]["rule"] == f"ConceptMap/{map_['id']}|{map_['meta']['versionId']}"
 
     program.send(result(7, "KALI"))
-    settled(client)
+    program.settle(client)
     assert codes(observation(client, 7)) == codes(after)
 
 
@@ -94,7 +85,7 @@ def test_a_map_that_is_written_as_a_resource_takes_up_what_waited_and_a_changed_
     client: httpx.Client, program: Program
 ) -> None:
     program.send(result(20, "CRE"), result(21, "CRE"))
-    settled(client)
+    program.settle(client)
     element: dict[str, Any] = {"code": "CRE", "target": [{"code": "2160-0", "equivalence": "equivalent"}]}
     group = {"source": LOCAL, "target": "http://loinc.org", "element": [element]}
     own = {"resourceType": "ConceptMap", "id": "ours", "url": "https://example.org/maps/ours", "status": "active", "group": [group]}
@@ -108,7 +99,7 @@ def test_a_map_that_is_written_as_a_resource_takes_up_what_waited_and_a_changed_
     element["target"][0]["code"] = "38483-4"
     assert client.put("/fhir/ConceptMap/ours", json=own).status_code == 200
     program.send(result(22, "CRE"))
-    settled(client)
+    program.settle(client)
     assert codes(observation(client, 22))[-1] == ("http://loinc.org", "38483-4")
 
 
@@ -119,11 +110,11 @@ def test_maps_go_out_and_come_in_as_resources_and_a_code_can_be_ignored(program:
     one["group"][0]["element"].append({"code": "NATR", "target": [{"code": "2951-2", "equivalence": "equal"}]})
     answer = client.post("/admin/v1/codes/maps", json={"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one}]})
     assert answer.json() == {"maps": 1, "taken_up": 1}
-    settled(client)
+    program.settle(client)
     assert codes(observation(client, 6))[-1] == ("http://loinc.org", "2951-2")
 
     program.send(result(30, "JUNK"))
-    settled(client)
+    program.settle(client)
     assert "ignored: 1" in program.cli("codes", "ignore", "--system", LOCAL, "--code", "JUNK").stdout
     assert "JUNK" not in program.cli("codes", "list").stdout
     refused = client.post("/admin/v1/codes/map", json={"system": LOCAL, "code": "X"})

@@ -84,16 +84,6 @@ def client(mapped: Mapped) -> Iterator[httpx.Client]:
         yield client
 
 
-def settled(client: httpx.Client) -> None:
-    """Until nothing is in flight."""
-    for _ in range(300):
-        counts = client.get("/admin/v1/conservation").json()["interfaces"]
-        if counts and all(not one["in_flight"] for one in counts.values()):
-            return
-        time.sleep(0.1)
-    raise AssertionError(counts)
-
-
 def observation(client: httpx.Client, number: int) -> dict[str, Any]:
     found = client.get("/fhir/DiagnosticReport", params={"identifier": f"F{number}", "_include": "DiagnosticReport:result"}).json()
     (one,) = [each["resource"] for each in found["entry"] if each["resource"]["resourceType"] == "Observation"]
@@ -115,7 +105,7 @@ def map_version(client: httpx.Client, number: int) -> str:
 def test_two_sites_have_different_codes_for_one_test_and_only_the_overlay_differs(mapped: Mapped, client: httpx.Client) -> None:
     mapped.send("north", result(1, "GLU"), result(2, "BZ"))
     mapped.send("south", result(3, "BZ"), result(4, "GLU"))
-    settled(client)
+    mapped.program.settle(client)
     assert [codes(client, number) for number in (1, 2, 3, 4)] == [["2345-7", "GLU"], ["BZ"], ["2345-7", "BZ"], ["GLU"]]
     shown = [printed("maps", "--site", str(mapped.site), "--interface", name, "--changed") for name in ("north", "south")]
     assert "OBX[Observation]:3#1" in shown[0] and "ZPI[Patient]:1#1" in shown[0] and "ZPI" not in shown[1]
@@ -127,7 +117,7 @@ def test_two_sites_have_different_codes_for_one_test_and_only_the_overlay_differ
 
 def test_a_declared_z_segment_is_an_extension_and_another_is_kept(mapped: Mapped, client: httpx.Client) -> None:
     mapped.send("north", result(8, "GLU"))
-    settled(client)
+    mapped.program.settle(client)
     patient = client.get("/fhir/" + observation(client, 8)["subject"]["reference"]).json()
     assert {"url": "https://north.example.org/card", "valueString": "blue"} in patient["extension"]
     (message,) = client.get("/admin/v1/inbox", params={"state": "stored", "interface": "north", "limit": "1000"}).json()[-1:]
@@ -156,7 +146,7 @@ def test_maps_change_under_traffic_and_are_rolled_back_without_a_lost_or_doubled
     time.sleep(2.5)
     done.set()
     sender.join()
-    settled(client)
+    mapped.program.settle(client)
     total = client.get("/fhir/DiagnosticReport", params={"_total": "accurate", "_count": "0", "_summary": "count"}).json()["total"]
     assert total == 5 + len(sent)
     after = client.get("/admin/v1/maps").json()
@@ -168,7 +158,7 @@ def test_maps_change_under_traffic_and_are_rolled_back_without_a_lost_or_doubled
     mapped.cli("rollback", "--reason", "the analyser is broken")
     assert client.get("/admin/v1/maps").json() == before
     mapped.send("north", result(5000, "BZ"))
-    settled(client)
+    mapped.program.settle(client)
     assert codes(client, 5000) == ["BZ"]
     kinds = [line.split()[-4:] for line in mapped.cli("releases").splitlines()]
     assert len(kinds) == 3
