@@ -138,6 +138,13 @@ def _delivery(event: Event, entry: Mapping[str, Any]) -> Hop:
     if settled is None and entry["next_at"] > due:
         details["next_attempt"] = entry["next_at"].isoformat()
     ms = round((settled - due).total_seconds() * 1000, 3) if settled else None
-    target, rules = entry["subscription"], (entry["criteria"],) if entry["criteria"] else ()
+    target, rules = entry["subscription"], (_asked(entry["criteria"]),) if entry["criteria"] else ()
     hop = Hop(settled or due, event.trace_id, "delivered", f"{version_of(event)} to {target}", entry["state"], details, ms, US, target)
     return hop._replace(message_id=str(event.id), schema_version=_SCHEMAS.get(entry["kind"], FHIR), transformation_rules=rules)
+
+
+def _asked(criteria: str) -> str:
+    """What criteria ask about, without the values, which may be a patient's: ``Patient?identifier``."""
+    type_, _, query = criteria.partition("?")
+    names = "&".join(pair.partition("=")[0] for pair in query.split("&") if pair)
+    return f"{type_}?{names}" if names else type_

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
@@ -18,6 +19,8 @@ from penstock.store.rid import last_updated
 from penstock.store.statements import statement
 from penstock.store.tables import Tables, require_type
 
+#: Seconds that one page of history may take.
+_HISTORY_S = 5.0
 #: Versions that one page of history may look at for a patient's access, which sees few of them.
 _LOOKED_AT = 10_000
 
@@ -99,11 +102,20 @@ class Reader:
         *,
         window: Window = ALWAYS,
         count: int = 50,
-        newer_than: int = 0,
     ) -> History:
-        """Versions of a resource, a type, or everything, newest first (http.html#history); none with a rid below ``newer_than``."""
-        if type is None:
-            return await self._history_of_all(tx, access, window, count)
+        """Versions of a resource, a type, or everything, newest first (http.html#history), if they are found in time."""
+        try:
+            async with asyncio.timeout(_HISTORY_S):
+                if type is None:
+                    return await self._history_of_all(tx, access, window, count)
+                return await self._history_of(tx, access, type, id, window, count)
+        except TimeoutError:
+            raise Problem("too-costly", "this history takes longer than it may: ask for one type or resource, or since when") from None
+
+    async def _history_of(
+        self, tx: Tx, access: Access, type: str, id: str | None, window: Window, count: int, newer_than: int = 0
+    ) -> History:
+        """None with a rid below ``newer_than``."""
         access.require("history", type)
         require_type(type)
         inside = bounds(access, type)
@@ -133,7 +145,7 @@ class Reader:
         oldest = 0
         for type in await self._tables.all(tx):
             if access.permits("history", type) and _is_open(access, type):
-                entries += (await self.history(tx, access, type, window=window, count=count + 1, newer_than=oldest)).entries
+                entries += (await self._history_of(tx, access, type, None, window, count + 1, oldest)).entries
                 entries = sorted(entries, key=lambda version: -version.rid)[: count + 1]
                 oldest = entries[-1].rid if len(entries) > count else 0
         return _page(entries, count)

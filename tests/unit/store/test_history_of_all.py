@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from penstock.auth.access import SYSTEM
+from penstock.errors import Problem
 from penstock.store import Window
 from tests.unit.store.conftest import Shelf
 
@@ -33,3 +35,16 @@ async def test_its_pages_are_everything_newest_first(shelf: Shelf, seed: int, co
         if before is None:
             break
     assert found == made[::-1]
+
+
+async def test_a_history_that_takes_too_long_is_refused_and_leaves_its_connection_usable(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shelf.put(*(resource("Patient", number) for number in range(5)))
+    monkeypatch.setattr("penstock.store.read._HISTORY_S", 0.000_01)
+    async with shelf.database.transaction(readonly=True) as tx:
+        for type in (None, "Patient"):
+            with pytest.raises(Problem, match="longer than it may") as caught:
+                await shelf.store.history(tx, SYSTEM, type)
+            assert caught.value.code == "too-costly"
+        assert await tx.fetchval("select 1") == 1
