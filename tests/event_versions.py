@@ -26,3 +26,4 @@ class Why:
     inbox_id: int | None = 7
     client: str = "interface:adt"
     way: str = ""
+    act: str = ""

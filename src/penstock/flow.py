@@ -25,15 +25,16 @@ from penstock.clock import Chance, Clock
 from penstock.convert import Context, Converted, Plan, Steward, convert
 from penstock.convert.mend import mended, without
 from penstock.convert.orphans import orphans
-from penstock.convert.state import Moment, Record, moment, statements
+from penstock.convert.shifts import Shift
+from penstock.convert.state import Moment, Record, Statement, moment, statements
 from penstock.db import Bell, Database, Tx
 from penstock.errors import Problem, explain
-from penstock.formats.fhir import json
 from penstock.formats.fhir.validate import require_sound
 from penstock.formats.hl7v2 import parse
 from penstock.inbox import Received
 from penstock.match import Identities
 from penstock.records import Records, key_of
+from penstock.shifting import Led, Shifting, act_of, is_bare, keys_of, numbered, renamed, unknot
 from penstock.store import Cause, Change, Store, Written
 from penstock.store.batch import Item
 from penstock.store.identified import owners
@@ -78,6 +79,8 @@ class Work:
     converted_at: datetime | None = None
     written: list[Written] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    shifts: Sequence[Shift] = ()
+    led: list[Led] = field(default_factory=list)
     #: The stage that it is in, and those that it has passed: name, when that began (microseconds since 1970), how long it took.
     stage: str = "parsed"
     passed: list[tuple[str, int, int]] = field(default_factory=list)
@@ -243,39 +246,58 @@ class Flow:
         _SECONDS.labels("store").observe((time.perf_counter() - started) / len(works))
 
     async def _store_all(self, tx: Tx, works: Sequence[Work]) -> None:
-        """Each resource of each message onto what is stored, in the order of the messages; unchanged ones are left alone."""
-        produced = [work.converted.resources for work in works if work.converted]
-        await self._store.ensure(self._database, {resource["resourceType"] for resources in produced for resource in resources})
-        identities = await Identities.load(produced, partial(self._owners, tx), partial(self._patients, tx))
-        renamed = [identities.apply(resources) for resources in produced]
-        records = await Records.load(tx, self._store, {key_of(resource) for resources in renamed for resource in resources})
-        items: list[tuple[Work, Item]] = []
-        for work, resources in zip(works, renamed, strict=True):
+        """Each resource of each message onto what is stored, in the order of the messages. A merge is done before the next message."""
+        for run in _runs(works):
+            await self._store_run(tx, run)
+
+    async def _store_run(self, tx: Tx, works: Sequence[Work]) -> None:
+        messages = [work.converted for work in works if work.converted]
+        await self._store.ensure(self._database, {resource["resourceType"] for one in messages for resource in one.resources})
+        described = [[*one.resources, *(shift.named for shift in one.shifts if shift.named)] for one in messages]
+        identities = await Identities.load(described, partial(self._owners, tx))
+        messages = [renamed(one, identities.names(resources)) for one, resources in zip(messages, described, strict=True)]
+        records = Records(tx, self._store)
+        await records.load({key for one in messages for key in keys_of(one)})
+        before, items = records.survivors.copy(), list[tuple[Work, Item]]()
+        for work, converted in zip(works, messages, strict=True):
             with self._stage("validated", work):
-                items += [(work, item) for item in self._items(work, resources, records)]
+                items += [(work, item) for item in self._items(work, converted, records)]
         with self._stage("stored", *works):
             written = records.check(await self._store.write_items(tx, [item for _, item in items]))
-            await records.keep(tx)
-        for (work, _), outcome in zip(items, written, strict=True):
-            work.written.append(outcome)
+            await records.keep()
+            for (work, _), outcome in zip(items, written, strict=True):
+                work.written.append(outcome)
+            for work in works:
+                if work.shifts and work.moment:
+                    shifting = Shifting(tx, self._store, records, before, work.moment.mark, self._cause(work))
+                    work.led = await shifting.settle(work.shifts)
 
-    def _items(self, work: Work, resources: list[Resource], records: Records) -> Iterator[Item]:
+    def _items(self, work: Work, converted: Converted, records: Records) -> Iterator[Item]:
         """What a message makes of the records, which it changes."""
-        assert work.converted is not None
         assert work.moment is not None
-        cause = Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now())
-        for statement in statements(work.converted._replace(resources=resources), work.moment):
-            try:
-                record = records.fold(statement)
-            except Problem:
-                statement = statement._replace(resource=_mend(work, len(work.records), statement.resource))
-                record = records.fold(statement)
-            work.records.append(record)
-            yield Item(SYSTEM, Change("update", *key_of(statement.resource), resource=record.resource), cause)
+        converted, more = numbered(renamed(converted, records.called), records, work.moment.mark)
+        work.shifts = converted.shifts
+        for statement in (*statements(converted, work.moment), *more):
+            if is_bare(statement) and records.get(key_of(statement.resource)).resource is None:
+                continue
+            yield self._item(work, statement, records)
+        for shift in converted.shifts:
+            for statement in unknot(records, shift.left) if shift.verb == "into" else ():
+                yield self._item(work, statement, records)
 
-    async def _patients(self, tx: Tx, ids: Iterable[str]) -> dict[str, Resource]:
-        found = await self._store.read_many(tx, SYSTEM, [("Patient", id_) for id_ in ids])
-        return {id_: json.decode(stored.body) for (_, id_), stored in found.items()}
+    def _item(self, work: Work, statement: Statement, records: Records) -> Item:
+        key = key_of(statement.resource)
+        before, statement = records.get(key), records.follow(statement)
+        try:
+            record = records.fold(statement)
+        except Problem:
+            statement = statement._replace(resource=_mend(work, len(work.records), statement.resource))
+            record = records.fold(statement)
+        work.records.append(record)
+        return Item(SYSTEM, Change("update", *key, resource=record.resource), self._cause(work, act_of(before, record)))
+
+    def _cause(self, work: Work, act: str = "") -> Cause:
+        return Cause(work.received.trace_id, work.received.inbox_id, work.received.interface, self._clock.now(), act=act)
 
     async def _owners(self, tx: Tx, identifiers: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], frozenset[str]]:
         return await owners(tx, SYSTEM, "Patient", identifiers)
@@ -291,10 +313,26 @@ class Flow:
             else:
                 steps[index].append((path, rule, source))
         made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
+        made += [lineage.Made(w.type, w.id, w.ver, [(path, "shift", work.received.trigger) for path in paths]) for w, paths in work.led]
         converted, inbox_id = work.converted, work.received.inbox_id
         return lineage.Record(
             inbox_id, converted.version, work.converted_at, made, remainder, converted.steward, converted.structure, work.passed
         )
+
+
+def _runs(works: Sequence[Work]) -> Iterator[Sequence[Work]]:
+    """Messages that may be stored together: one that shifts records is by itself, because what it does reaches the records of others."""
+    together: list[Work] = []
+    for work in works:
+        if work.converted and (work.converted.shifts or work.converted.gone):
+            if together:
+                yield together
+            yield [work]
+            together = []
+        else:
+            together.append(work)
+    if together:
+        yield together
 
 
 def _mend(work: Work, place: int, resource: Resource) -> Resource:

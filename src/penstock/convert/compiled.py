@@ -10,6 +10,7 @@ from penstock.convert.codes import Codes
 from penstock.convert.grammar import Grammar, Label
 from penstock.convert.rows import Tables
 from penstock.convert.run import Memories, Run
+from penstock.convert.shifts import Order
 from penstock.errors import Problem
 
 Fill = Callable[..., None]
@@ -76,6 +77,8 @@ class Step:
     part: Part | None = None
     #: what the remainder says of a segment for which no row's condition held
     reason: str = ""
+    #: what is done to records beyond describing them
+    orders: tuple[Order, ...] = ()
 
     @property
     def type(self) -> str:
@@ -98,6 +101,8 @@ class Structure:
     checks: Mapping[int, Check]
     #: by node of a segment: the names by which conditions look for it inside a group (`ENCODING.RXR`)
     grouped: Mapping[int, tuple[str, ...]]
+    #: whether a step has orders
+    shifts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from penstock.convert.remainder import remember_fields
 from penstock.convert.rows import EVERY, Row, Tables, normal
 from penstock.convert.rule import Links, Rule, Using, read_rule, spell
 from penstock.convert.run import NEVER, pick, piece
+from penstock.convert.shifts import order
 from penstock.convert.sources import Here
 from penstock.errors import Problem
 from penstock.formats.fhir.definitions import r4
@@ -194,7 +195,8 @@ class Compiler:
                     checks[node.number] = self.check(made, node.name)
         for rule in astray([step for made in steps.values() for step in made]):
             self.problems.append(Problem("structure", "this reference names a resource under a label that no row makes", at=rule))
-        return Structure(name, Grammar(root), steps, checks, self.grouped(root, steps))
+        shifts = any(step.orders for made in steps.values() for step in made)
+        return Structure(name, Grammar(root), steps, checks, self.grouped(root, steps), shifts)
 
     def grouped(self, root: Node, steps: Mapping[int, Sequence[Step]]) -> Mapping[int, tuple[str, ...]]:
         try:
@@ -227,16 +229,18 @@ class Compiler:
         part = part_of(target, filled_type(row.using))
         sources.condition(conditions.parse(row.condition), Here(node.name, 0))
         fill = self.segment(row.using, node.name)
+        texts = row.assign.split(";")
+        orders = tuple(found for text in texts if (found := order(text, row.rule)))
         references = tuple(
             found
-            for text in (*row.assign.split(";"), pointing)
-            if text.strip()
+            for text in (*texts, pointing)
+            if text.strip() and not order(text, row.rule)
             for found in [reference(text.strip(), target[:2], row.rule, labels, self.excluded)]
             if found
         )
         joins = node.name in JOINERS and target[:2] in creators
         adds = target.path[0].name if target.path else ""
-        return Step(row.rule, target[:2], fill, row.using, references, row.condition, joins, adds, part, row.reason)
+        return Step(row.rule, target[:2], fill, row.using, references, row.condition, joins, adds, part, row.reason, orders)
 
     def check(self, steps: Sequence[Step], segment: str) -> Check:
         """One function for all conditions of a node, so that what they read is read once."""

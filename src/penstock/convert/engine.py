@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from penstock.convert.identity import Identities
 from penstock.convert.remainder import account
 from penstock.convert.rows import table
 from penstock.convert.run import Context, Instance, Lineage, Null, Resource, Run, Steward
+from penstock.convert.shifts import Gone, Order, Shift, Shifts, shifts
 from penstock.formats.hl7v2 import Message
 
 
@@ -26,6 +27,8 @@ class Converted(NamedTuple):
     steward: list[Steward]
     structure: str
     version: str
+    shifts: Sequence[Shift] = ()
+    gone: Sequence[Gone] = ()
 
     @property
     def warnings(self) -> list[tuple[str, str]]:
@@ -244,9 +247,23 @@ def convert(message: Message, structure: Structure, plan: Plan, context: Context
     made = without_hollow(run, [instance for instance in run.instances if not instance.empty])
     nearby = partial(near, run)
     Identities(run, nearby).assign(made)
-    made = without_self_merges(run, made)
+    shifted = shifts(run, ordered(run, pending)) if structure.shifts else Shifts([], [], set())
+    made = without_self_merges(run, [one for one in made if one.number not in shifted.named])
     tie(run, pending)
-    return Finish(run, structure, plan, moves, nearby).result(made, account)
+    converted = Finish(run, structure, plan, moves, nearby).result(made, account)
+    return converted._replace(shifts=shifted.shifts, gone=shifted.gone) if structure.shifts else converted
+
+
+def ordered(run: Run, pending: Sequence[Pending]) -> Iterator[tuple[Order, Instance | None, Instance | None]]:
+    """The orders of the steps that were taken, with the records that they mean."""
+    for step, position, _, _ in pending:
+        for order in step.orders:
+            group, groups = run.around[position], run.groups[position]
+            yield order, settled(group, order.left, groups), settled(group, order.right, groups)
+
+
+#: the field of MRG that names the prior record
+PRIOR = {"Patient": 1, "Account": 3, "Encounter": 5}
 
 
 def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
@@ -254,7 +271,7 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
     surviving = {one.id for one in made if one.creator != "MRG"}
     same = [one for one in made if one.creator == "MRG" and one.id in surviving]
     for one in same:
-        run.note(f"{one.source}-1", "the prior record is the surviving one: nothing is merged")
+        run.note(f"{one.source}-{PRIOR.get(one.type, 1)}", "the prior record is the surviving one: nothing is merged")
     return discarded(run, made, same)
 
 

@@ -76,7 +76,7 @@ def tree(name: str, rows: Iterable[Row]) -> Node:
                 raise Problem("structure", "a message map closes a group that is not open", at=row.rule)
             open_group, last = open_group.parent, ""
             continue
-        known = next((child for child in open_group.children if last == row.source and child.name == short), None)
+        known = next((child for child in open_group.children[-1:] if last == row.source and child.name == short), None)
         if known is None:
             depth = open_group.depth + 1 if open_group.parent is not None else open_group.depth
             known = Node(short, most == "*", int(least or 0), open_group, depth, kind == "begin")
@@ -129,7 +129,7 @@ class Grammar:
     def ahead(self, node: Node, name: str, enter: Callable[[Node, str], Node | None]) -> Move | None:
         """Same segment again, later in a group around it, or a new occurrence of such a group."""
         child, group = node, node.parent
-        if node.name == name and (node.many or name not in (group.firsts() if group and group.many else ())):
+        if node.name == name and (node.many or not (once_more(node) or name in (group.firsts() if group and group.many else ()))):
             return Move(node, node.depth, strayed=not node.many)
         while group is not None:
             place = group.children.index(child)
@@ -153,6 +153,14 @@ class Grammar:
                 return Move(found, len(group.groups) + (group.parent is not None), strayed=True)
             group = group.parent
         return None
+
+
+def once_more(node: Node) -> bool:
+    """Whether a segment of the same name stands later in the same group: the second person of a link (ADT_A24)."""
+    if node.parent is None:
+        return False
+    place = node.parent.children.index(node)
+    return any(later.name == node.name and not later.group for later in node.parent.children[place + 1 :])
 
 
 def inside(node: Node, name: str) -> Node | None:

@@ -22,6 +22,8 @@ NAMES: dict[str, str] = {
     "create": "penstock.resource.created",
     "update": "penstock.resource.updated",
     "delete": "penstock.resource.deleted",
+    "merge": "penstock.resource.merged",
+    "unmerge": "penstock.resource.unmerged",
 }
 
 
@@ -57,6 +59,8 @@ class Cause(Protocol):
     def client(self) -> str: ...
     @property
     def way(self) -> str: ...
+    @property
+    def act(self) -> str: ...
 
 
 class Event(NamedTuple):
@@ -116,7 +120,7 @@ async def append(tx: Tx, written: Sequence[Written], cause: Cause | Sequence[Cau
         [w.type for w, _ in pairs],
         [w.id for w, _ in pairs],
         [w.ver for w, _ in pairs],
-        [w.op for w, _ in pairs],
+        [w.op if w.op == "delete" else c.act or w.op for w, c in pairs],
         [keys[w.type, w.id] for w, _ in pairs],
         [w.last_updated for w, _ in pairs],
         [c.trace_id for _, c in pairs],

@@ -5,73 +5,45 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from penstock.match.identity import Identifier, choose, is_merged_away, rename, strong_identifiers, survivor
+from penstock.match.identity import Identifier, choose, strong_identifiers
 
 Resource = dict[str, Any]
 
 #: (system, value) of identifiers to the ids of the stored patients that carry them.
 Owners = Callable[[Iterable[Identifier]], Awaitable[Mapping[Identifier, frozenset[str]]]]
-#: Ids of patients to their current resources, for those that exist.
-Patients = Callable[[Iterable[str]], Awaitable[Mapping[str, Resource]]]
-
-#: Merges are followed so far; a longer chain or a cycle ends where it is.
-_LONGEST_CHAIN = 10
 
 
 class Identities:
     """Who is who, as far as a batch of messages needs it."""
 
-    def __init__(self, owners: dict[Identifier, frozenset[str]], survivors: dict[str, str]) -> None:
+    def __init__(self, owners: dict[Identifier, frozenset[str]]) -> None:
         self._owners = owners
-        self._survivors = survivors
 
     @classmethod
-    async def load(cls, produced: Sequence[Sequence[Resource]], owners: Owners, patients: Patients) -> Identities:
+    async def load(cls, produced: Sequence[Sequence[Resource]], owners: Owners) -> Identities:
         """Everything known of the patients of ``produced``, the resources of each message."""
-        everyone = [resource for resources in produced for resource in resources if resource["resourceType"] == "Patient"]
-        if not everyone:
-            return cls({}, {})
-        known = dict(await owners({identifier for patient in everyone for identifier in strong_identifiers(patient)}))
-        ids = {patient["id"] for patient in everyone}.union(*known.values())
-        survivors: dict[str, str] = {}
-        for _ in range(_LONGEST_CHAIN):
-            found = {id_: next_ for id_, patient in (await patients(ids)).items() if (next_ := survivor(patient))}
-            survivors |= found
-            ids = set(found.values()) - set(survivors)
-            if not ids:
-                break
-        return cls(known, survivors)
+        wanted = {
+            identifier
+            for resources in produced
+            for resource in resources
+            if resource["resourceType"] == "Patient"
+            for identifier in strong_identifiers(resource)
+        }
+        return cls(dict(await owners(wanted)) if wanted else {})
 
-    def apply(self, resources: Sequence[Resource]) -> list[Resource]:
-        """The resources of one message, speaking of the patients that are meant; remembers what they say of identity."""
+    def names(self, resources: Iterable[Resource]) -> dict[str, str]:
+        """The references of the patients of one message that are stored under another id; remembers what the message says of identity.
+
+        A record that ended in another one stays the one that its numbers name: only references follow a merge.
+        """
         names: dict[str, str] = {}
-        patients = [resource for resource in resources if resource["resourceType"] == "Patient"]
-        for patient in patients:
-            meant = choose(patient["id"], strong_identifiers(patient), self._owners)
-            names[patient["id"]] = meant if is_merged_away(patient) else self._survivor(meant)
-        for patient in patients:
-            kept = survivor(patient)
-            if kept and names[patient["id"]] == names.get(kept, kept):
-                names[patient["id"]] = patient["id"]  # both numbers were one patient's already: that one is not merged into itself
-        renamed = rename(resources, names)
-        for patient in renamed:
-            if patient["resourceType"] == "Patient":
-                self._learn(patient)
-        return renamed
-
-    def _survivor(self, id_: str) -> str:
-        for _ in range(_LONGEST_CHAIN):
-            if id_ not in self._survivors:
-                break
-            id_ = self._survivors[id_]
-        return id_
-
-    def _learn(self, patient: Resource) -> None:
-        for identifier in strong_identifiers(patient):
-            if identifier not in self._owners:
-                self._owners[identifier] = frozenset({patient["id"]})
-        after = survivor(patient)
-        if after:
-            self._survivors[patient["id"]] = after
-        else:
-            self._survivors.pop(patient["id"], None)
+        for patient in resources:
+            if patient["resourceType"] != "Patient":
+                continue
+            identifiers = strong_identifiers(patient)
+            meant = choose(patient["id"], identifiers, self._owners)
+            if meant != patient["id"]:
+                names[f"Patient/{patient['id']}"] = f"Patient/{meant}"
+            for identifier in identifiers:
+                self._owners.setdefault(identifier, frozenset({meant}))
+        return names

@@ -37,10 +37,6 @@ def survivor(patient: Resource | None) -> str | None:
     return None
 
 
-def is_merged_away(patient: Resource) -> bool:
-    return survivor(patient) is not None
-
-
 def choose(own: str, identifiers: Sequence[Identifier], owners: Mapping[Identifier, frozenset[str]]) -> str:
     """The id under which a patient is stored: its own, unless all that is known of its identifiers is one other patient."""
     found: frozenset[str] = frozenset().union(*(owners.get(identifier, frozenset()) for identifier in identifiers))
@@ -48,25 +44,25 @@ def choose(own: str, identifiers: Sequence[Identifier], owners: Mapping[Identifi
 
 
 def rename(resources: Sequence[Resource], names: Mapping[str, str]) -> list[Resource]:
-    """The same resources with ``Patient/a`` called ``Patient/b`` for each a, b of ``names``, in ids and references alike."""
-    changed = {f"Patient/{old}": f"Patient/{new}" for old, new in names.items() if old != new}
-    return [_renamed(resource, changed) for resource in resources] if changed else list(resources)
+    """The same resources with ``Type/a`` called ``Type/b`` for each of ``names``, in ids and references alike."""
+    return [_renamed(resource, names) for resource in resources] if names else list(resources)
 
 
-def _renamed(resource: Resource, changed: Mapping[str, str]) -> Resource:
-    new: Resource = _references(resource, changed)
-    own = changed.get(f"{resource['resourceType']}/{resource['id']}")
+def _renamed(resource: Resource, names: Mapping[str, str]) -> Resource:
+    new: Resource = rename_parts(resource, names)
+    own = names.get(f"{resource['resourceType']}/{resource['id']}")
     if own:
-        new["id"] = own.removeprefix("Patient/")
+        new["id"] = own.partition("/")[2]
     return new
 
 
-def _references(value: Any, changed: Mapping[str, str]) -> Any:
+def rename_parts(value: Any, names: Mapping[str, str]) -> Any:
+    """A part of a resource with its references by other names."""
     if isinstance(value, dict):
         return {
-            name: changed.get(inner, inner) if name == "reference" and isinstance(inner, str) else _references(inner, changed)
+            name: names.get(inner, inner) if name == "reference" and isinstance(inner, str) else rename_parts(inner, names)
             for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [_references(inner, changed) for inner in value]
+        return [rename_parts(inner, names) for inner in value]
     return value

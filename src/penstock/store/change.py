@@ -27,6 +27,8 @@ class Cause:
     client: str
     at: datetime
     way: str = ""
+    #: what this does to the record beyond a new version: ``merge`` (it ends in another one) or ``unmerge``
+    act: str = ""
 
 
 @dataclass(frozen=True, slots=True)

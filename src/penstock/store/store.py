@@ -68,6 +68,10 @@ class Store(Reader):
         """What indexes again what is stored, in the background, when search parameters have changed."""
         return Reindexer(database, self.index, self._tables, self._bodies, self._clock)
 
+    async def types(self, tx: Tx) -> list[str]:
+        """The resource types that are in use."""
+        return await self._tables.all(tx)
+
     async def index_states(self, tx: Tx) -> list[IndexState]:
         """How far each type in use is indexed, for an operator."""
         return await states(tx, self.index, self._tables)

@@ -1,12 +1,14 @@
-"""Who is who: deterministic matching by identifier, merges followed to the survivor."""
+"""Who is who: deterministic matching by identifier; and who speaks for a record that ended in another one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock.match import Identities
-from penstock.match.identity import Identifier, choose, is_merged_away, rename, strong_identifiers, survivor
+import pytest
+
+from penstock.match import Identities, Survivors, next_of, redirected, rename, restored
+from penstock.match.identity import Identifier, choose, strong_identifiers, survivor
 
 Resource = dict[str, Any]
 
@@ -26,23 +28,17 @@ class _Store:
         self.asked = 0
 
     async def owners(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, frozenset[str]]:
+        self.asked += 1
         found = {
             one: frozenset(id_ for id_, patient in self._patients.items() if one in strong_identifiers(patient)) for one in identifiers
         }
         return {one: ids for one, ids in found.items() if ids}
 
-    async def patients(self, ids: Iterable[str]) -> Mapping[str, Resource]:
-        self.asked += 1
-        return {id_: self._patients[id_] for id_ in ids if id_ in self._patients}
-
-    async def load(self, *messages: list[Resource]) -> Identities:
-        return await Identities.load(messages, self.owners, self.patients)
-
 
 async def _ids(store: _Store, *messages: list[Resource]) -> list[list[str]]:
     """The ids of the resources of each message after identity was applied."""
-    identities = await store.load(*messages)
-    return [[resource["id"] for resource in identities.apply(message)] for message in messages]
+    identities = await Identities.load(messages, store.owners)
+    return [[resource["id"] for resource in rename(message, identities.names(message))] for message in messages]
 
 
 def test_an_identifier_without_a_system_or_of_a_visit_tells_nobody_apart() -> None:
@@ -71,7 +67,7 @@ def test_renaming_reaches_ids_and_references_at_any_depth_and_nothing_else() -> 
         "participant": [{"individual": {"reference": "Practitioner/a"}}],
         "note": "Patient/a",
     }
-    renamed = rename([_patient("a", "1"), encounter], {"a": "b"})
+    renamed = rename([_patient("a", "1"), encounter], {"Patient/a": "Patient/b"})
     assert (renamed[0]["id"], renamed[1]["id"]) == ("b", "a")
     assert renamed[1]["subject"] == {"reference": "Patient/b"}
     assert (renamed[1]["participant"], renamed[1]["note"]) == (encounter["participant"], "Patient/a")
@@ -82,7 +78,7 @@ def test_the_survivor_is_who_a_patient_was_replaced_by() -> None:
     assert survivor(_patient("a", replaced_by="b")) == "b"
     assert survivor({"resourceType": "Patient", "link": [{"other": {"reference": "Patient/b"}, "type": "replaces"}]}) is None
     assert survivor(None) is None
-    assert is_merged_away(_patient("a", replaced_by="b"))
+    assert next_of(_patient("a", replaced_by="b")) == "Patient/b"
 
 
 async def test_a_known_identifier_leads_to_the_patient_that_has_it() -> None:
@@ -96,38 +92,66 @@ async def test_a_message_without_a_patient_asks_nothing() -> None:
     assert store.asked == 0
 
 
-async def test_a_chain_of_merges_is_followed_to_its_end() -> None:
-    store = _Store(_patient("a", "1", replaced_by="b"), _patient("b", "2", replaced_by="c"), _patient("c", "3"))
-    assert await _ids(store, [_patient("a", "1")], [_patient("x", "2")]) == [["c"], ["c"]]
-
-
-async def test_a_cycle_of_merges_ends_somewhere() -> None:
-    store = _Store(_patient("a", "1", replaced_by="b"), _patient("b", "2", replaced_by="a"))
-    ((found,),) = await _ids(store, [_patient("a", "1")])
-    assert found in {"a", "b"}
-    assert store.asked <= 3
-
-
 async def test_messages_of_one_batch_see_what_those_before_them_made() -> None:
     assert await _ids(_Store(), [_patient("a", "1", "2")], [_patient("b", "2")]) == [["a"], ["a"]]
 
 
-async def test_a_merge_in_the_batch_is_followed_by_the_next_message() -> None:
-    merge = [_patient("a", "1"), _patient("b", "2", replaced_by="a")]
-    assert await _ids(_Store(), [_patient("b", "2")], merge, [_patient("b", "2")]) == [["b"], ["a", "b"], ["a"]]
+async def test_what_is_said_under_a_number_stays_with_its_record_after_a_merge() -> None:
+    store = _Store(_patient("a", "1", replaced_by="b"), _patient("b", "2"))
+    assert await _ids(store, [_patient("x", "1")]) == [["a"]]
 
 
-async def test_a_merge_into_a_patient_that_was_merged_away_itself_is_of_the_last_survivor() -> None:
-    store = _Store(_patient("a", "1", replaced_by="z"), _patient("z", "9"))
-    identities = await store.load([_patient("a", "1"), _patient("b", "2", replaced_by="a")])
-    kept, gone = identities.apply([_patient("a", "1"), _patient("b", "2", replaced_by="a")])
-    assert (kept["id"], gone["id"], survivor(gone)) == ("z", "b", "z")
+# -- who speaks for whom -----------------------------------------------------------------------------------------------
 
 
-async def test_two_numbers_of_one_patient_that_are_merged_do_not_merge_the_patient_into_itself() -> None:
-    store = _Store(_patient("one", "1", "2"))
-    merge = [_patient("a", "1"), _patient("b", "2", replaced_by="a")]
-    identities = await store.load(merge)
-    kept, gone = identities.apply(merge)
-    assert (kept["id"], survivor(kept)) == ("one", None)
-    assert (gone["id"], survivor(gone)) == ("b", "one")
+def survivors(**next_: str) -> Survivors:
+    found = Survivors()
+    for reference, other in next_.items():
+        found.learn(reference, other)
+    return found
+
+
+def test_a_chain_of_merges_is_followed_to_its_end() -> None:
+    found = survivors(a="b", b="c")
+    assert (found.final("a"), found.way("a"), found.names()) == ("c", ["a", "b", "c"], {"a": "c", "b": "c"})
+    found.learn("b", None)
+    assert (found.final("a"), found.next("b")) == ("b", None)
+
+
+def test_a_cycle_of_merges_is_known_and_is_not_walked_for_ever() -> None:
+    found = survivors(a="b", b="c", c="a", x="a")
+    assert set(found.cycle("a")) == {"a", "b", "c"}
+    assert found.cycle("x") == []
+    assert survivors(a="b").cycle("a") == []
+    assert found.way("x") == ["x", "a", "b", "c"]
+
+
+def test_a_record_is_never_its_own_survivor() -> None:
+    assert not survivors(a="a")
+
+
+VISIT: Resource = {
+    "resourceType": "Encounter",
+    "id": "e",
+    "subject": {"reference": "Patient/a"},
+    "participant": [{"individual": {"reference": "Practitioner/a"}}, {"individual": {"reference": "Patient/a"}}],
+}
+
+
+def test_references_follow_and_can_be_led_back() -> None:
+    led, found = redirected(VISIT, {"Patient/a": "Patient/b"})
+    assert (led["subject"], led["participant"][0]) == ({"reference": "Patient/b"}, VISIT["participant"][0])
+    assert found == [("subject", "Patient/a"), ("participant.1.individual", "Patient/a")]
+    assert restored(led, [path for path, _ in found], "Patient/b", "Patient/a") == VISIT
+    assert VISIT["subject"] == {"reference": "Patient/a"}, "the given resource stays as it is"
+
+
+def test_a_reference_that_was_changed_since_is_not_led_back() -> None:
+    changed = {**VISIT, "subject": {"reference": "Patient/c"}, "participant": []}
+    assert restored(changed, ["subject", "participant.1.individual", "gone.0"], "Patient/b", "Patient/a") == changed
+
+
+@pytest.mark.parametrize("type_", ["Patient", "AuditEvent", "Provenance"])
+def test_links_between_patients_and_what_was_recorded_do_not_follow(type_: str) -> None:
+    resource = {"resourceType": type_, "id": "x", "link": [{"other": {"reference": "Patient/a"}}], "target": [{"reference": "Patient/a"}]}
+    assert redirected(resource, {"Patient/a": "Patient/b"}) == (resource, [])

@@ -2,7 +2,7 @@
 
 Each register belongs to the message with the greatest mark, a deletion is a floor under the marks, and what several messages say
 together (the course of a stay, whether a merged patient is active) is worked out again from what is kept. Therefore the same messages
-give the same resource in whatever order, and however often, they come (decision 11).
+give the same resource in whatever order, and however often, they come (decision 13).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Statement(NamedTuple):
 
     ``nulls`` are the element paths that an HL7 ``""`` deletes, ``gone`` the entries of lists that end, ``weak`` the elements that R4
     requires and the message does not say: they stand until somebody does. ``occurred`` and ``cancelled`` are the times of the event and
-    of the one that it cancels, ``trigger`` is its code.
+    of the one that it cancels, ``trigger`` is its code; ``into`` is the record in which this one ends.
     """
 
     resource: Resource
@@ -50,6 +50,7 @@ class Statement(NamedTuple):
     trigger: str = ""
     occurred: int = 0
     cancelled: int = 0
+    into: str = ""
 
 
 def fold(record: Record, statement: Statement) -> Record:
@@ -81,8 +82,9 @@ class Work:
         self.new = record.resource is None
         self.out: Resource = {**record.resource} if record.resource is not None else beginning(statement.resource)
         self.marks = Marks(self.mark, self.mark, into=record.marks.into) if record.resource is None else record.marks.copy()
-        if self.marks.kept:
-            self.put("active", self.marks.kept.pop("active"))
+        for name, value in self.marks.kept.items():
+            self.put(name, value)
+        self.marks.kept = {}
         #: the properties of which nothing is left to say
         self.settled = {"active"} if self.type == "Patient" and ended(statement.resource) else set[str]()
         #: the properties of which all is said by this message, and those of which nothing is
@@ -98,7 +100,9 @@ class Work:
     def mark_of(self, name: str, value: Any, how: Way) -> Mark:
         """How strongly this message says an element: `unknown` says nothing."""
         unknown = how.policy in ("known", "stay") and says_nothing(value)
-        return self.mark.at(-1) if unknown or name in self.statement.weak else self.mark
+        if unknown or name.removeprefix("_") in self.statement.weak:
+            return self.mark.at(-1)
+        return self.mark.at(2) if name == "subject" and "subject" in stay.kind(self.statement.trigger).decides else self.mark
 
     # -- deletions ----------------------------------------------------------------------------------------------------
 
@@ -237,9 +241,12 @@ class Work:
     def settle(self) -> None:
         if self.type == "Encounter":
             self.settle_stay()
-        elif self.type == "Patient" and ended(self.out):
-            self.marks.kept["active"] = self.out.get("active")
-            self.out["active"] = False
+        if self.statement.into:
+            self.marks.into = max(self.marks.into or (UNSAID, ""), (self.mark, self.statement.into))
+        if self.type in ENDED and (ended(self.out) or self.marks.into):
+            name, value = ENDED[self.type]
+            self.marks.kept[name] = self.out.get(name)
+            self.out[name] = value
 
     def settle_stay(self) -> None:
         """The course of the stay, with what this message says of it. It is written only where that changes it."""
@@ -269,6 +276,14 @@ class Work:
         own = self.marks.own
         self.marks.base = self.mark
         self.marks.own = {at: mark for at, mark in own.items() if at.startswith("_") or at.partition(".")[0].partition("#")[0] not in there}
+
+
+#: what says of a record that it ended in another one, whatever else is said of it
+ENDED: dict[str, tuple[str, Any]] = {
+    "Patient": ("active", False),
+    "Encounter": ("status", "entered-in-error"),
+    "Account": ("status", "inactive"),
+}
 
 
 def says_nothing(value: Any) -> bool:
