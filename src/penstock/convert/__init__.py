@@ -10,8 +10,9 @@ from penstock.convert.compiled import Plan
 from penstock.convert.engine import Converted
 from penstock.convert.explain import Explained
 from penstock.convert.local import LocalCodes, local_codes
+from penstock.convert.memory import Steward
 from penstock.convert.rows import Row, effective, read_rows
-from penstock.convert.run import Context, Lineage, Null, Steward
+from penstock.convert.run import Context, Lineage, Null
 from penstock.convert.state import merge
 
 __all__ = [

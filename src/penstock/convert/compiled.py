@@ -8,8 +8,9 @@ from typing import Any
 
 from penstock.convert.codes import Codes
 from penstock.convert.grammar import Grammar, Label
+from penstock.convert.memory import Memories
 from penstock.convert.rows import Tables
-from penstock.convert.run import Memories, Run
+from penstock.convert.run import Run
 from penstock.convert.shifts import Order
 from penstock.errors import Problem
 

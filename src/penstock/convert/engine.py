@@ -10,9 +10,10 @@ from penstock.convert.compiled import Part, Plan, Reference, Step, Structure
 from penstock.convert.finish import Finish
 from penstock.convert.grammar import Cursor, Group, Label, Move
 from penstock.convert.identity import Identities
+from penstock.convert.memory import Steward
 from penstock.convert.remainder import account
 from penstock.convert.rows import table
-from penstock.convert.run import Context, Instance, Lineage, Null, Resource, Run, Steward
+from penstock.convert.run import Context, Instance, Lineage, Null, Resource, Run
 from penstock.convert.shifts import Gone, Order, Shift, Shifts, shifts
 from penstock.formats.hl7v2 import Message
 

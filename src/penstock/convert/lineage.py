@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import overload
 
-from penstock.convert.run import Lineage, Said
+from penstock.convert.memory import Said
+from penstock.convert.run import Lineage
 
 
 class Lineages(Sequence[Lineage]):

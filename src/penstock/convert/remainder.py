@@ -7,8 +7,9 @@ from collections.abc import Container, Hashable
 from typing import TYPE_CHECKING
 
 from penstock.convert.asking import holds
+from penstock.convert.memory import Memories, Told
 from penstock.convert.rows import CODED, Row
-from penstock.convert.run import Memories, Resource, Run, Told
+from penstock.convert.run import Resource, Run
 from penstock.formats.hl7v2.message import NULL
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import Any
 from penstock.convert.builtins import EMPTY, UCUM, Builtin
 from penstock.convert.codes import V2
 from penstock.convert.durations import LETTERS, UNITS, Duration, after, duration, in_minutes, lettered
+from penstock.convert.memory import Steward
 from penstock.convert.primitives import PRIMITIVES
 from penstock.convert.rows import table
-from penstock.convert.run import Resource, Run, Steward, pick
+from penstock.convert.run import Resource, Run, pick
 
 TABLE = V2 + "0335"
 GTS = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"

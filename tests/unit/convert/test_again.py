@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock import convert
 from penstock.convert import Context, Converted
-from penstock.convert.run import Memories
+from penstock.convert.memory import Memories
 from penstock.formats.hl7v2 import parse
 
 HEAD = "MSH|^~\\&|LAB|NORTHGATE|||20250414120000+0000||ORU^R01^ORU_R01|1|P|2.5.1\rPID|1||1^^^NORTHGATE^MR\rOBR|1||F1^LAB|24323-8^Panel^LN\r"
