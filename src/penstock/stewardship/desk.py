@@ -7,6 +7,7 @@ from typing import Any
 
 from penstock.auth.access import Access
 from penstock.clock import Chance, Clock
+from penstock.convert import local_codes
 from penstock.db import Database, Tx
 from penstock.errors import Problem
 from penstock.formats.fhir import json
@@ -45,13 +46,14 @@ class Steward:
     async def map(self, access: Access, mapping: Mapped, *, preview: bool) -> Json:
         """Say what a code means, in the ConceptMap of its system, and take up the messages that waited. ``preview`` only counts them."""
         async with self._database.transaction(readonly=True) as tx:
-            waiting = await tx.fetchval(SQL["waiting"], mapping.system, mapping.code)
+            waiting = await tx.fetchval(SQL["waiting"], [mapping.system], [mapping.code])
             current = await self._current(tx, access, map_id(mapping.system))
         resource = with_mapping(current, mapping)
         told = {"map": f"ConceptMap/{resource['id']}", "waiting": waiting}
         if preview:
             return told | {"taken_up": 0}
-        return told | {"taken_up": await self._write(access, [resource])}
+        await self._write(access, [resource])
+        return told | {"taken_up": waiting}
 
     async def ignore(self, access: Access, system: str, code: str, interface: str | None) -> Json:
         """Nobody needs to map this code: it is listed no more, and no message waits for it."""
@@ -78,9 +80,14 @@ class Steward:
     async def imported(self, access: Access, bundle: Resource) -> Json:
         """Write the ConceptMaps of a Bundle, and take up the messages that waited for what they say."""
         maps = maps_of(bundle)
-        return {"maps": len(maps), "taken_up": await self._write(access, maps)}
+        codes = [*local_codes(maps, "").codes]
+        async with self._database.transaction(readonly=True) as tx:
+            waiting = await tx.fetchval(SQL["waiting"], [system for system, _ in codes], [code for _, code in codes])
+        await self._write(access, maps)
+        return {"maps": len(maps), "taken_up": waiting}
 
-    async def _write(self, access: Access, resources: Sequence[Resource]) -> int:
+    async def _write(self, access: Access, resources: Sequence[Resource]) -> None:
+        """Write concept maps; when this returns, what waited for them is taken up, by this process or another."""
         for one in resources:
             require_sound(one)
         await self._store.ensure(self._database, {"ConceptMap"})
@@ -91,7 +98,7 @@ class Steward:
                 if isinstance(outcome, Problem):
                     raise outcome
         await self._settle()
-        return await self._upkeep.step()
+        await self._upkeep.step()
 
     async def _current(self, tx: Tx, access: Access, id_: str) -> Resource | None:
         found = await self._store.read_many(tx, access, [("ConceptMap", id_)])

@@ -37,8 +37,11 @@ update steward_task set state = $2, settled_at = $3, settled_by = $4 where numbe
 select number from steward_task where system = $1 and code = $2 and ($3::text is null or interface = $3)
 
 -- name: waiting
-select count(distinct w.inbox_id) from steward_waiting w join steward_task t on t.number = w.task
-where t.system = $1 and t.code = $2 and not w.taken
+-- How many messages wait for any of these codes.
+select count(distinct w.inbox_id)
+from steward_waiting w join steward_task t on t.number = w.task
+join unnest($1::text[], $2::text[]) c (system, code) on c.system = t.system and c.code = t.code
+where not w.taken
 
 -- name: due
 -- Messages whose code is known now; a few at a time, so that others pass.
