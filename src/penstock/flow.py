@@ -48,6 +48,7 @@ _DEATHS = 10
 
 #: Why a value of a message is in no version of its resource.
 STALE = "something newer is stored already"
+NOTHING_LEFT = "nothing is left of the resource that it belongs to"
 
 Resource = dict[str, Any]
 
@@ -79,6 +80,8 @@ class Work:
     converted_at: datetime | None = None
     written: list[Written] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+    #: for each record the place of its resource in the message
+    places: list[int] = field(default_factory=list)
     shifts: Sequence[Shift] = ()
     led: list[Led] = field(default_factory=list)
     #: The stage that it is in, and those that it has passed: name, when that began (microseconds since 1970), how long it took.
@@ -277,23 +280,25 @@ class Flow:
         assert work.moment is not None
         converted, more = numbered(renamed(converted, records.called), records, work.moment.mark)
         work.shifts = converted.shifts
-        for statement in (*statements(converted, work.moment), *more):
+        for place, statement in enumerate((*statements(converted, work.moment), *more)):
             if is_bare(statement) and records.get(key_of(statement.resource)).resource is None:
                 continue
-            yield self._item(work, statement, records)
+            yield self._item(work, statement, records, place if place < len(converted.resources) else -1)
         for shift in converted.shifts:
             for statement in unknot(records, shift.left) if shift.verb == "into" else ():
                 yield self._item(work, statement, records)
 
-    def _item(self, work: Work, statement: Statement, records: Records) -> Item:
+    def _item(self, work: Work, statement: Statement, records: Records, place: int = -1) -> Item:
+        """One write; ``place`` is that of the resource in the message, -1 for what no resource of it says."""
         key = key_of(statement.resource)
         before, statement = records.get(key), records.follow(statement)
         try:
             record = records.fold(statement)
         except Problem:
-            statement = statement._replace(resource=_mend(work, len(work.records), statement.resource))
+            statement = statement._replace(resource=_mend(work, place, statement.resource))
             record = records.fold(statement)
         work.records.append(record)
+        work.places.append(place)
         return Item(SYSTEM, Change("update", *key, resource=record.resource), self._cause(work, act_of(before, record)))
 
     def _cause(self, work: Work, act: str = "") -> Cause:
@@ -306,12 +311,15 @@ class Flow:
         assert work.converted is not None
         assert work.converted_at is not None
         steps: list[list[tuple[str, str, str]]] = [[] for _ in work.written]
-        remainder = work.converted.remainder + orphans(work.converted, [n for n, made in enumerate(work.written) if made.op == "create"])
+        created = [place for place, made in zip(work.places, work.written, strict=True) if made.op == "create" and place >= 0]
+        remainder = work.converted.remainder + orphans(work.converted, created)
+        at = {place: number for number, place in enumerate(work.places)}
         for index, path, rule, source in work.converted.lineage:
-            if work.records[index].lost and _top(path) in work.records[index].lost:
-                remainder.append((source, STALE))
+            number = at.get(index, -1)
+            if number < 0 or (work.records[number].lost and _top(path) in work.records[number].lost):
+                remainder.append((source, STALE if number >= 0 else NOTHING_LEFT))
             else:
-                steps[index].append((path, rule, source))
+                steps[number].append((path, rule, source))
         made = [lineage.Made(w.type, w.id, w.ver, of) for w, of in zip(work.written, steps, strict=True)]
         made += [lineage.Made(w.type, w.id, w.ver, [(path, "shift", work.received.trigger) for path in paths]) for w, paths in work.led]
         converted, inbox_id = work.converted, work.received.inbox_id
@@ -339,7 +347,8 @@ def _mend(work: Work, place: int, resource: Resource) -> Resource:
     """A resource of a message without what R4 does not allow in it; what that came from is left over."""
     assert work.converted is not None
     out, removed = mended(resource, require_sound)
-    work.converted = without(work.converted, place, removed)
+    if place >= 0:
+        work.converted = without(work.converted, place, removed)
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -277,13 +277,28 @@ def without_self_merges(run: Run, made: list[Instance]) -> list[Instance]:
 
 
 def without_hollow(run: Run, made: list[Instance]) -> list[Instance]:
-    """What lacks all that would make it a resource is none; what was said of it is left over."""
-    hollow = [one for one in made if one.type in NEEDS and not any(one.body.get(name) for name in NEEDS[one.type].elements)]
-    numbers = {one.number: NEEDS[one.type].reason for one in hollow}
-    for number, _, _, source in run.lineage if hollow else ():
+    """What lacks all that would make it a resource is none, nor is what only refers to such; what was said of it is left over."""
+    numbers = {
+        one.number: NEEDS[one.type].reason
+        for one in made
+        if one.type in NEEDS and not any(one.body.get(name) for name in NEEDS[one.type].elements)
+    }
+    if not numbers:
+        return made
+    ends = {id(node): to.number for node, to in run.references}
+    while further := {one.number: reason for one in made if one.number not in numbers and (reason := only_refers(one.body, ends, numbers))}:
+        numbers |= further
+    for number, _, _, source in run.lineage:
         if number in numbers:
             run.note(source, numbers[number])
-    return discarded(run, made, hollow)
+    return discarded(run, made, [one for one in made if one.number in numbers])
+
+
+def only_refers(body: Resource, ends: Mapping[int, int], numbers: Mapping[int, str]) -> str:
+    """Why a resource says nothing: all that it has are references to what is none; "" where it says something."""
+    nodes = [node for name, value in body.items() if name != "resourceType" for node in (value if isinstance(value, list) else [value])]
+    reasons = [numbers.get(ends.get(id(node), -1), "") for node in nodes]
+    return reasons[0] if reasons and all(reasons) else ""
 
 
 def discarded(run: Run, made: list[Instance], some: list[Instance]) -> list[Instance]:

@@ -62,3 +62,13 @@ def test_an_organization_without_name_and_identifier_is_none_and_what_was_said_o
     assert any(source.startswith("OBX-24") and "org-1" in reason for source, reason in found.remainder)
     for one in found.resources:
         require_sound(one)
+
+
+def test_what_only_refers_to_what_is_none_is_none_either() -> None:
+    order = "ORC|RE||||||||||||||||||||||^PRN^BP^^1^260^7595016"  # the telephone of an organization without a name
+    found = convert.convert(
+        parse(f"MSH|^~\\&|A|B|||20250101||ORU^R01|1|P|2.5\rPID|1||7^^^X^MR\r{order}\rOBR|1||F^L|1^P^L"), convert.plan(), Context()
+    )
+    assert all(len(one) > 2 for one in found.resources)
+    assert {index for index, *_ in found.lineage} <= set(range(len(found.resources)))
+    assert any(source.startswith("ORC-23") for source, _ in found.remainder)
