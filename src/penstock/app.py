@@ -410,9 +410,7 @@ async def _door(core: Core, stack: AsyncExitStack) -> App:
         demands=core.demands,
         packages=core.packages,
         maps=Releases(core.database, core.maps),
-        steward=stewardship.Steward(
-            core.database, core.store, core.codes, _stewardship(core), core.follower.settle, core.clock, core.chance
-        ),
+        steward=stewardship.Steward(core.database, core.store, _stewardship(core), core.follower.settle, core.clock, core.chance),
         settle=core.follower.settle,
         note=(await stack.enter_async_context(unwritten.Ledger(database, most=settings.unwritten_most))).note,
     )

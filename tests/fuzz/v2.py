@@ -236,14 +236,13 @@ def through(number: int, data: bytes) -> Iterator[str]:
 
 def conserved(message: Message, converted: Converted) -> None:
     """Each valued field is in the lineage or in the remainder, by itself, by a part of it or by its segment (DESIGN invariant 4)."""
-    told = {source.partition("[")[0] if source[-1:] != "]" else source for source, _ in converted.remainder}
     sources = {source for _, _, _, source in converted.lineage} | {source for source, _ in converted.remainder}
     names = Counter(segment.name for segment in message.segments)
     seen: Counter[str] = Counter()
     for segment in message.segments:
         seen[segment.name] += 1
         sid = segment.name if names[segment.name] == 1 else f"{segment.name}[{seen[segment.name]}]"
-        if sid in sources or (not segment.name and told):
+        if sid in sources or (not segment.name and converted.remainder):
             continue
         heads = {place(source) for source in sources if source.startswith(sid)}
         for number in range(3 if segment.name == "MSH" else 1, len(segment.fields)):

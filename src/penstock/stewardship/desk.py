@@ -14,7 +14,7 @@ from penstock.formats.fhir import json
 from penstock.formats.fhir.validate import require_sound
 from penstock.stewardship.maps import Mapped, map_id, maps_of, with_mapping
 from penstock.stewardship.tasks import SQL, tasks
-from penstock.stewardship.upkeep import CodesInForce, Upkeep
+from penstock.stewardship.upkeep import Upkeep
 from penstock.store import Cause, Change, Store
 
 Json = dict[str, Any]
@@ -28,13 +28,12 @@ class Steward:
         self,
         database: Database,
         store: Store,
-        codes: CodesInForce,
         upkeep: Upkeep,
         settle: Callable[[], Awaitable[None]],
         clock: Clock,
         chance: Chance,
     ) -> None:
-        self._database, self._store, self._codes, self._upkeep = database, store, codes, upkeep
+        self._database, self._store, self._upkeep = database, store, upkeep
         self._settle, self._clock, self._chance = settle, clock, chance
 
     async def listed(self, state: str | None, interface: str | None, limit: int) -> list[Json]:
